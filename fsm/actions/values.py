@@ -1,0 +1,91 @@
+"""Values between Python and the store: JSON text, nothing else, and pydantic where an annotation says what it is."""
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+VALUE_BYTES_MAX = 16 * 1024 * 1024
+"""The largest single value; larger things belong into files, and their paths here."""
+
+
+class NotStorable(ValueError):
+    """A value is not JSON, or not what its annotation says."""
+
+
+@lru_cache(maxsize=1_024)
+def adapter(annotation: Any) -> "TypeAdapter[Any]":
+    """Return pydantic's adapter for an annotation, made once."""
+    from pydantic import ConfigDict, TypeAdapter  # noqa: PLC0415 - 60 ms, only where annotations are used
+    from pydantic.errors import PydanticUserError  # noqa: PLC0415
+
+    try:
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:  # a model or dataclass brings its own configuration
+        return TypeAdapter(annotation)
+
+
+def load(text: str, annotation: Any) -> Any:
+    """Return the value of a JSON text, as its annotation says.
+
+    Raises:
+        NotStorable: the text is not of that type.
+    """
+    if annotation is Any:
+        return json.loads(text)
+    try:
+        return adapter(annotation).validate_json(text, strict=True)
+    except ValueError as error:
+        raise NotStorable(_first(error)) from None
+
+
+def dump(value: Any, annotation: Any) -> str:
+    """Return the JSON text of a value after checking it against its annotation.
+
+    Raises:
+        NotStorable: it is not of that type, not JSON, or larger than 16 MiB.
+    """
+    if value is None and annotation in (Any, None, type(None)):
+        return "null"
+    try:
+        if annotation is not Any:
+            kind = adapter(annotation)
+            value = kind.dump_python(kind.validate_python(value), mode="json")
+        text = _json(value)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise NotStorable(_first(error)) from None
+    if len(text) > VALUE_BYTES_MAX:
+        raise NotStorable(f"a value of {len(text):,} characters is too large to store; keep it in a file")
+    return text
+
+
+def _json(value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except TypeError:
+        from pydantic_core import to_jsonable_python  # noqa: PLC0415
+
+        text = json.dumps(to_jsonable_python(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text.encode("utf-8")  # lone surrogates cannot be stored
+    return text
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON, or its description where it is not; for what an error carries along."""
+    try:
+        return json.loads(_json(value))
+    except (ValueError, TypeError, RecursionError):
+        return repr(value)[:2_000].encode("utf-8", "replace").decode()
+
+
+def _first(error: Exception) -> str:
+    """Return the first finding of pydantic in one line, or the error's own words."""
+    errors = getattr(error, "errors", None)
+    if not callable(errors):
+        return str(error)
+    found = errors(include_url=False)
+    place = ".".join(str(part) for part in found[0]["loc"])
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{place + ': ' if place else ''}{found[0]['msg']}{more}"

@@ -1,0 +1,1 @@
+"""The law: from a run and what happened to it, to what shall be committed. Pure."""

@@ -1,0 +1,98 @@
+"""Operator moves: not edges, but each with a condition of its own, an actor and a reason.
+
+The same conditions stand in the store's triggers; here they give the caller a message that names the cure.
+"""
+
+from typing import Any
+
+from fsm.errors import IllegalTransition
+from fsm.kernel.decide import Values, enter, leave_behind, row_of
+from fsm.kernel.table import table_of
+from fsm.model.definition import EndState
+from fsm.model.run import LIVE, PERSON, Artifact, Decision, Run, Transition
+from fsm.model.workflow import Workflow, writes_of
+
+
+def _detail(reason: str | None, **more: Any) -> dict[str, Any] | None:
+    told = {"reason": reason, **more} if reason is not None else more
+    return told or None
+
+
+def cancel(run: Run, now: int, actor: str | None, reason: str | None) -> Decision:
+    """Return the decision that ends a live run where it stands; an action in flight is recorded as unknown.
+
+    Raises:
+        IllegalTransition: the run has ended.
+    """
+    if run.status not in LIVE:
+        raise IllegalTransition(run.state, "cancel", [], f"the run has ended, {run.status}")
+    after = run._replace(status="cancelled", seq=run.seq + 1, epoch=run.epoch + 1, due_at=None, awaits=(), updated_at=now,
+        reason=reason, interrupted=False,
+    )  # fmt: skip
+    row = row_of(run, after, "cancel", actor=actor, interrupted=run.status == "running", detail=_detail(reason))
+    return Decision(after, row, takes=True)
+
+
+def asks_person(run: Run) -> bool:
+    """Return whether the run waits for a person to say whether its last attempt took effect."""
+    return run.status == "waiting" and run.awaits == PERSON
+
+
+def redrive(run: Run, failed: Transition | None, now: int, actor: str | None, reason: str | None) -> Decision:
+    """Return the decision that lets a run try again in the visit that failed, or that a person was asked about.
+
+    Args:
+        failed: the error row to go back to, for a run that is failed or dead; None when a person is asked.
+
+    Raises:
+        IllegalTransition: the run is neither failed, dead nor asking.
+    """
+    if asks_person(run):
+        state, visit, of_seq = run.state, run.visit, None
+    elif run.status in ("failed", "dead") and failed is not None:
+        state, visit, of_seq = failed.source, failed.visit, failed.seq
+    else:
+        raise IllegalTransition(run.state, "redrive", [], f"the run is {run.status}; only a failed or dead one "
+                                "with an error behind it, or one that asks a person, can be redriven")  # fmt: skip
+    visits = {**run.visits, state: run.visits[state] - 1} if state in run.visits else run.visits
+    after = run._replace(state=state, status="ready", seq=run.seq + 1, epoch=run.epoch + 1, visit=visit, entered_at=now,
+        attempt=1, tries={}, visits=visits, due_at=None, awaits=(), crashes=0, interrupted=False, updated_at=now,
+        output=None, reason=None,
+    )  # fmt: skip
+    row = row_of(run, after, "redrive", actor=actor, detail=_detail(reason), of_seq=of_seq,
+                 visits=visits if visits is not run.visits else None)  # fmt: skip
+    return Decision(after, row, takes=True)
+
+
+def complete(
+    flow: Workflow, run: Run, failed: Transition | None, outcome: str, value: str, now: int,
+    actor: str, reason: str | None, values: Values,
+) -> Decision:  # fmt: skip
+    """Return the decision that crosses a state's success edge with a result that a person vouches for.
+
+    Args:
+        failed: the error row whose source is completed, for a run that is failed or dead; None when it asks.
+        value: JSON text.
+
+    Raises:
+        IllegalTransition: nobody is asked for, or the state has no such outcome.
+    """
+    if asks_person(run):
+        state, of_seq = run.state, None
+    elif run.status in ("failed", "dead") and failed is not None:
+        state, of_seq = failed.source, failed.seq
+    else:
+        raise IllegalTransition(run.state, "complete", [], f"the run is {run.status} and asks nobody")
+    event = "success" if outcome == "success" else f"success:{outcome}"
+    target = table_of(flow).cross(state, event)
+    name = writes_of(state, flow.states[state])
+    written = (Artifact(name, value),) if name else ()
+    after = enter(flow, run._replace(status="ready", epoch=run.epoch + 1, output=None, reason=None), target, now)
+    detail = _detail(reason, outcome=outcome)
+    end = flow.states[target]
+    if isinstance(end, EndState):
+        after = leave_behind(end, after, values)
+        detail = {**(detail or {}), "output": after.output, "reason": after.reason}
+    row = row_of(run, after, "complete", actor=actor, detail=detail, of_seq=of_seq,
+                 visits=after.visits if after.visits is not run.visits else None)  # fmt: skip
+    return Decision(after, row, written, takes=True)
