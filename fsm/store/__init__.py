@@ -1,0 +1,110 @@
+"""What the engine asks of a store. One suite of tests, `tests/store/contract.py`, holds every store to it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from fsm.model.run import Artifact, Decision, Kept, Run, Status, Transition
+from fsm.model.workflow import Workflow
+
+
+class Written(NamedTuple):
+    """One row of a run's ledger with the artifacts it wrote, as JSON text."""
+
+    transition: Transition
+    artifacts: tuple[Artifact, ...]
+
+
+class Store(Protocol):
+    """Keeps workflows, runs, their ledgers, artifacts, checkpoints and signals.
+
+    Every write is one transaction, durable on return. Writes about a run name its epoch and seq; one that comes
+    too late is refused, never merged. Instants are UTC milliseconds. Values are JSON text.
+    """
+
+    def save(self, flow: Workflow, text: str, now: int) -> None:
+        """Store a workflow with its text; one that is there already is left as it is.
+
+        Raises:
+            UsageError: another content has this name and version.
+        """
+
+    def text(self, digest: str) -> str:
+        """Return a workflow's text by its digest. Raises NotFound."""
+
+    def newest(self, name: str) -> str | None:
+        """Return the digest of the highest version of a workflow, or None."""
+
+    def start(self, run: Run, inputs: Sequence[Artifact], decision: Decision) -> Run:
+        """Create a run and cross its `start` edge; a run of the same workflow name and key is returned instead.
+
+        Args:
+            run: before its start, as `decision` took it.
+        """
+
+    def get(self, run_id: str) -> Run:
+        """Return a run by its id, or by an unambiguous prefix of it. Raises NotFound."""
+
+    def find(self, workflow: str, key: str) -> Run | None:
+        """Return the run of a workflow name with this key, or None."""
+
+    def same_input(self, run: Run, inputs: Sequence[Artifact]) -> bool:
+        """Return whether a run was started with exactly these inputs."""
+
+    def runs(self, *, workflow: str | None = None, status: Status | None = None, state: str | None = None,
+             limit: int = 50, before: str | None = None) -> list[Run]:  # fmt: skip
+        """Return runs, newest first; `before` continues after the last of the previous page."""
+
+    def claimable(self, now: int) -> list[str]:
+        """Return the ids of the runs that could go on now: ready, due, or left behind by a dead process."""
+
+    def claim(self, run_id: str, now: int) -> Run | None:
+        """Take a run to drive it, or return None when it rests, has ended, or a living process holds it."""
+
+    def held(self, run_id: str) -> bool:
+        """Return whether a living process drives the run."""
+
+    def release(self, run: Run, *, interrupted: bool) -> None:
+        """Give a claimed run back; `interrupted` when its action had begun. Without effect if the lease is lost."""
+
+    def commit(self, decisions: Sequence[Decision]) -> list[Run | None]:
+        """Commit decisions in one transaction; None stands for each that came too late.
+
+        Raises:
+            IllegalTransition: the one decision given is no declared edge from where its run is.
+        """
+
+    def values(self, run: Run, names: Iterable[str]) -> dict[str, str]:
+        """Return the newest value of each name that is written."""
+
+    def history(self, run_id: str, after: int = 0) -> Iterator[Written]:
+        """Yield a run's ledger in order, from the row after seq `after`."""
+
+    def last_failure(self, run: Run) -> Transition | None:
+        """Return the run's latest row that is an error edge or a fault, or None."""
+
+    def keep(self, run: Run, signal: Kept) -> bool:
+        """Put a signal into the inbox of a run that is still as given; False when it has moved on meanwhile."""
+
+    def message(self, run: Run, message_id: str) -> Kept | None:
+        """Return the signal that came to a run under a message id, consumed or not."""
+
+    def kept(self, run: Run, names: Iterable[str]) -> list[Kept]:
+        """Return the signals of these names that are neither consumed nor refused, oldest first."""
+
+    def checkpoint(self, run: Run, name: str) -> str | None:
+        """Return a named result saved in this visit, or None."""
+
+    def save_checkpoint(self, run: Run, name: str, value: str) -> None:
+        """Save a named result in this visit. Raises LeaseLost."""
+
+    def beat(self, run: Run, detail: str | None, now: int) -> None:
+        """Record a sign of life of an attempt, with its detail. Raises LeaseLost."""
+
+    def last_beat(self, run: Run) -> Any:
+        """Return the detail of the last heartbeat in this visit, or None."""
+
+    def leave(self) -> None:
+        """Close what this thread has open; for threads about to end."""
+
+    def close(self) -> None:
+        """Let go of the file."""

@@ -1,0 +1,41 @@
+"""The hash chain: each ledger row's hash covers the row, the artifacts it wrote, and the hash before it.
+
+Artifacts enter by their digests, so that a pruned value leaves the chain whole. Computed before the transaction
+that writes the row. It shows tampering to whoever kept a head; it does not stop the owner of the file.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from fsm.model.run import Artifact
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def digest_of(value: str) -> bytes:
+    """Return the SHA-256 of a JSON text."""
+    return sha256(value.encode("utf-8")).digest()
+
+
+def genesis(run_id: str, workflow_digest: str, inputs: Iterable[Artifact]) -> bytes:
+    """Return the head of a run before its first transition: who it is and what it was given."""
+    parts = [run_id, workflow_digest, *(f"{name}={digest_of(value).hex()}" for name, value in sorted(inputs))]
+    return sha256("\n".join(parts).encode()).digest()
+
+
+def input_digest(inputs: Iterable[Artifact]) -> bytes:
+    """Return a digest of all inputs, to tell whether a key came with other ones."""
+    return sha256(json.dumps(sorted(inputs)).encode()).digest()
+
+
+def link(head: bytes, columns: Sequence[str | int | None], artifacts: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return the hash of a ledger row.
+
+    Args:
+        head: the hash of the row before it.
+        columns: the row as it is stored, from `seq` on, without its hash; JSON columns as their text.
+        artifacts: name and digest of each that the row wrote.
+    """
+    content = [*columns, *(part for name, digest in artifacts for part in (name, digest.hex()))]
+    return sha256(head + _encode(content).encode()).digest()

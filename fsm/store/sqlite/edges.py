@@ -1,0 +1,143 @@
+"""The edge path: the few statements that commit decisions, one per table however large the batch."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from functools import lru_cache
+
+from fsm.model.run import PERSON, Artifact, Decision, Kept, Run
+from fsm.store.ledger import digest_of, link
+from fsm.store.sqlite.rows import TRANSITION_COLUMNS, columns_of
+
+_ROW = "(" + ",".join("?" * (2 + TRANSITION_COLUMNS.count(",") + 1)) + ")"
+
+
+class Prepared:
+    """A decision with its hashes computed, before any transaction is open."""
+
+    __slots__ = ("artifacts", "columns", "decision", "run", "workflow_id")
+
+    def __init__(self, decision: Decision, workflow_id: int) -> None:
+        self.decision = decision
+        self.workflow_id = workflow_id
+        self.artifacts = tuple((a.name, a.value, digest_of(a.value)) for a in decision.artifacts)
+        row = decision.transition
+        if row is None:
+            self.run = decision.run
+        else:
+            columns = columns_of(row)
+            head = link(decision.run.head, columns, [(name, digest) for name, _, digest in self.artifacts])
+            self.run = decision.run._replace(head=head)
+            self.columns = (workflow_id, *columns, head)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(value) for _, value, _ in self.artifacts)
+
+    def place(self, row: int) -> None:
+        """Take the row number that a new run was given."""
+        self.run = self.run._replace(row=row)
+
+
+@lru_cache(maxsize=600)
+def _insert_transitions(rows: int) -> str:
+    return (
+        f"INSERT INTO transitions(run_id, workflow_id, {TRANSITION_COLUMNS}) VALUES {','.join([_ROW] * rows)} "  # noqa: S608
+        "RETURNING run_id"
+    )
+
+
+@lru_cache(maxsize=600)
+def _insert_artifacts(rows: int) -> str:
+    return f"INSERT INTO artifacts(run_id, name, seq, value, digest) VALUES {','.join(['(?,?,?,?,?)'] * rows)}"  # noqa: S608
+
+
+def write_inputs(sql: sqlite3.Connection, row: int, inputs: Sequence[Artifact]) -> None:
+    """Store a new run's inputs: artifacts of seq 0."""
+    parameters: list[object] = []
+    for name, value in inputs:
+        parameters += (row, name, 0, value, digest_of(value))
+    sql.execute(_insert_artifacts(len(inputs)), parameters)
+
+
+def write(sql: sqlite3.Connection, batch: Sequence[Prepared]) -> set[int]:
+    """Write a batch inside an open transaction; return the row numbers of the runs whose decision was taken.
+
+    Raises:
+        sqlite3.IntegrityError: the law refused a row; nothing of the batch may be committed then.
+    """
+    moves = [prepared for prepared in batch if prepared.decision.transition]
+    for prepared in moves:
+        if prepared.decision.takes:
+            _take(sql, prepared.run)
+    taken = _cross(sql, moves) if moves else set()
+    for prepared in batch:
+        decision = prepared.decision
+        if decision.transition is None and _rest(sql, decision):
+            taken.add(prepared.run.row)
+        if prepared.run.row in taken and (decision.signals or decision.refused or decision.fresh):
+            _consume(sql, decision)
+    _wake(sql, [p.decision for p in batch if p.run.row in taken and p.run.awaits and p.run.awaits != PERSON])
+    return taken
+
+
+def _take(sql: sqlite3.Connection, run: Run) -> None:
+    """Fence off whoever holds the run: an operator's move has an epoch of its own."""
+    sql.execute("UPDATE runs SET epoch = ? WHERE id = ? AND epoch = ? AND seq = ?",
+                (run.epoch, run.row, run.epoch - 1, run.seq - 1))  # fmt: skip
+
+
+def _cross(sql: sqlite3.Connection, moves: Sequence[Prepared]) -> set[int]:
+    parameters: list[object] = []
+    for prepared in moves:
+        parameters.append(prepared.run.row)
+        parameters += prepared.columns
+    taken = {number for (number,) in sql.execute(_insert_transitions(len(moves)), parameters).fetchall()}
+    written: list[object] = []
+    count = 0
+    for prepared in moves:
+        if prepared.run.row in taken:
+            for name, value, digest in prepared.artifacts:
+                written += (prepared.run.row, name, prepared.run.seq, value, digest)
+                count += 1
+    if count:
+        sql.execute(_insert_artifacts(count), written)
+    return taken
+
+
+def _rest(sql: sqlite3.Connection, decision: Decision) -> bool:
+    run = decision.run
+    awaits = '["' + '","'.join(run.awaits) + '"]' if run.awaits else None
+    changed = sql.execute(
+        "UPDATE runs SET status = ?, due_at = ?, awaits = ?, worker_id = NULL, interrupted = ? "
+        "WHERE id = ? AND epoch = ? AND seq = ? AND status = 'running'",
+        (run.status, run.due_at, awaits, int(run.interrupted), run.row, run.epoch, run.seq),
+    )
+    return changed.rowcount == 1
+
+
+def store_signal(sql: sqlite3.Connection, run: Run, signal: Kept, used_seq: int | None) -> None:
+    """Put a signal into a run's inbox, consumed by a transition already or not."""
+    sql.execute(
+        "INSERT INTO signals(run_id, name, message_id, actor, payload, at, used_seq) VALUES (?,?,?,?,?,?,?)",
+        (run.row, signal.name, signal.message_id, signal.actor, json.dumps(signal.payload), signal.at, used_seq),
+    )
+
+
+def _consume(sql: sqlite3.Connection, decision: Decision) -> None:
+    if decision.fresh:
+        store_signal(sql, decision.run, decision.fresh, decision.run.seq)
+    sql.executemany("UPDATE signals SET used_seq = ? WHERE id = ?",
+                    [(decision.run.seq, number) for number in decision.signals])  # fmt: skip
+    sql.executemany("UPDATE signals SET refused = 1 WHERE id = ?", [(number,) for number in decision.refused])
+
+
+def _wake(sql: sqlite3.Connection, waiting: Sequence[Decision]) -> None:
+    """Let a run go on that came to await a signal which had arrived before it."""
+    for decision in waiting:
+        sql.execute(
+            "UPDATE runs SET status = 'ready' WHERE id = ? AND status = 'waiting' AND EXISTS("
+            "SELECT 1 FROM signals WHERE run_id = runs.id AND id > ? AND used_seq IS NULL AND refused = 0 "
+            "AND name IN (SELECT value FROM json_each(runs.awaits)))",
+            (decision.run.row, decision.seen),
+        )

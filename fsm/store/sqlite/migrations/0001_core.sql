@@ -1,0 +1,182 @@
+-- The law, in the database: only inserting a ledger row moves a run, and only along a declared edge.
+
+CREATE TABLE workflows(
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, digest TEXT NOT NULL UNIQUE,
+  text TEXT NOT NULL, at INTEGER NOT NULL, sealed INTEGER NOT NULL DEFAULT 0, UNIQUE(name, version)) STRICT;
+
+CREATE TABLE edges(
+  workflow_id INTEGER NOT NULL REFERENCES workflows, source TEXT NOT NULL, event TEXT NOT NULL, target TEXT NOT NULL,
+  ends TEXT CHECK(ends IN ('succeeded', 'failed', 'dead', 'cancelled')),
+  PRIMARY KEY(workflow_id, source, event, target)) STRICT, WITHOUT ROWID;
+
+-- AUTOINCREMENT: the number of a worker that died is never given to another.
+CREATE TABLE workers(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, pid INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
+
+-- Small and of fixed size: what an edge rewrites. What runs carry is in artifacts.
+CREATE TABLE runs(
+  id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, workflow_id INTEGER NOT NULL REFERENCES workflows,
+  name TEXT NOT NULL, key TEXT, input_digest BLOB NOT NULL,
+  state TEXT NOT NULL,
+  status TEXT NOT NULL CHECK(status IN ('ready', 'running', 'waiting', 'succeeded', 'failed', 'dead', 'cancelled')),
+  seq INTEGER NOT NULL, head BLOB NOT NULL, visit INTEGER NOT NULL, entered_at INTEGER NOT NULL,
+  attempt INTEGER NOT NULL, tries TEXT, visits TEXT, due_at INTEGER, awaits TEXT,
+  epoch INTEGER NOT NULL DEFAULT 0, worker_id INTEGER REFERENCES workers, crashes INTEGER NOT NULL DEFAULT 0,
+  interrupted INTEGER NOT NULL DEFAULT 0, started_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  CHECK((status = 'running') = (worker_id IS NOT NULL)),
+  CHECK(status <> 'waiting' OR due_at IS NOT NULL OR awaits IS NOT NULL)) STRICT;
+CREATE UNIQUE INDEX runs_key ON runs(name, key) WHERE key IS NOT NULL;
+CREATE INDEX runs_ready ON runs(id) WHERE status = 'ready';
+CREATE INDEX runs_due ON runs(due_at) WHERE status = 'waiting' AND due_at IS NOT NULL;
+CREATE INDEX runs_held ON runs(worker_id) WHERE status = 'running';
+
+-- A rowid table on purpose: rows of many runs are appended to one page.
+CREATE TABLE transitions(
+  id INTEGER PRIMARY KEY CHECK(id > 0), run_id INTEGER NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL,
+  workflow_id INTEGER NOT NULL, source TEXT NOT NULL, event TEXT NOT NULL, target TEXT NOT NULL, status TEXT NOT NULL,
+  visit INTEGER NOT NULL, attempt INTEGER NOT NULL, tries TEXT, visits TEXT, due_at INTEGER, awaits TEXT,
+  interrupted INTEGER NOT NULL, of_seq INTEGER, at INTEGER NOT NULL, actor TEXT, detail TEXT, hash BLOB NOT NULL,
+  UNIQUE(run_id, seq)) STRICT;
+
+CREATE TABLE artifacts(
+  id INTEGER PRIMARY KEY CHECK(id > 0), run_id INTEGER NOT NULL, name TEXT NOT NULL, seq INTEGER NOT NULL, value TEXT,
+  digest BLOB NOT NULL, UNIQUE(run_id, name, seq)) STRICT;
+
+CREATE TABLE checkpoints(
+  run_id INTEGER NOT NULL, visit INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY(run_id, visit, name)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE beats(run_id INTEGER PRIMARY KEY, visit INTEGER NOT NULL, at INTEGER NOT NULL, detail TEXT) STRICT;
+
+CREATE TABLE signals(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL, name TEXT NOT NULL, message_id TEXT, actor TEXT,
+  payload TEXT NOT NULL, at INTEGER NOT NULL, used_seq INTEGER, refused INTEGER NOT NULL DEFAULT 0,
+  UNIQUE(run_id, message_id)) STRICT;
+CREATE INDEX signals_open ON signals(run_id, name) WHERE used_seq IS NULL AND refused = 0;
+
+-- An edge is legal when the run stands at its source, in sequence and in the epoch it names. A stale or fenced row is
+-- left out, so that RETURNING tells which of a batch were taken; an illegal one aborts. On this path CASE stands where
+-- IN would read better: a trigger builds the list of an IN anew for every row, which costs more than all the rest.
+CREATE TRIGGER legal BEFORE INSERT ON transitions 
+WHEN CASE NEW.event WHEN 'cancel' THEN 0 WHEN 'redrive' THEN 0 WHEN 'complete' THEN 0 ELSE 1 END BEGIN
+  SELECT CASE
+    WHEN EXISTS(
+      SELECT 1 FROM runs r CROSS JOIN edges e ON e.workflow_id = r.workflow_id AND e.source = r.state
+      WHERE r.id = NEW.run_id AND r.seq = NEW.seq - 1 AND r.epoch = NEW.epoch
+      AND r.state = NEW.source AND r.workflow_id = NEW.workflow_id
+      AND CASE r.status WHEN 'ready' THEN 1 WHEN 'running' THEN 1 WHEN 'waiting' THEN 1 ELSE 0 END
+      AND e.event = NEW.event AND e.target = NEW.target
+      AND CASE NEW.status WHEN 'ready' THEN e.ends IS NULL WHEN 'running' THEN e.ends IS NULL
+        WHEN 'waiting' THEN e.ends IS NULL ELSE NEW.status IS e.ends END) THEN NULL
+    WHEN NOT EXISTS(SELECT 1 FROM runs WHERE id = NEW.run_id AND seq = NEW.seq - 1 AND epoch = NEW.epoch)
+      THEN RAISE(IGNORE)
+    ELSE RAISE(ABORT, 'illegal transition')
+  END;
+END;
+
+-- Operator moves are no edges; each has a condition of its own.
+CREATE TRIGGER legal_move BEFORE INSERT ON transitions
+WHEN CASE NEW.event WHEN 'cancel' THEN 1 WHEN 'redrive' THEN 1 WHEN 'complete' THEN 1 ELSE 0 END BEGIN
+  SELECT RAISE(IGNORE) WHERE NOT EXISTS(
+    SELECT 1 FROM runs WHERE id = NEW.run_id AND seq = NEW.seq - 1 AND epoch = NEW.epoch);
+  SELECT RAISE(ABORT, 'illegal transition') WHERE NOT EXISTS(
+    SELECT 1 FROM runs r WHERE r.id = NEW.run_id AND r.state = NEW.source AND r.workflow_id = NEW.workflow_id
+    AND CASE NEW.event
+      WHEN 'cancel' THEN NEW.target = r.state AND NEW.status = 'cancelled'
+        AND r.status IN ('ready', 'running', 'waiting')
+      WHEN 'redrive' THEN NEW.status = 'ready' AND (
+        (r.status = 'waiting' AND r.awaits = '["complete","redrive"]' AND NEW.target = r.state AND NEW.visit = r.visit)
+        OR (r.status IN ('failed', 'dead') AND EXISTS(
+          SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq AND t.source = NEW.target
+          AND (t.event GLOB 'error:*' OR t.event = 'fault'))))
+      ELSE NEW.actor IS NOT NULL AND EXISTS(
+        SELECT 1 FROM edges e WHERE e.workflow_id = r.workflow_id AND e.target = NEW.target
+        AND (e.event = 'success' OR e.event GLOB 'success:*')
+        AND iif(e.ends IS NULL, NEW.status IN ('ready', 'waiting'), NEW.status = e.ends)
+        AND (e.source = r.state AND r.status = 'waiting' AND r.awaits = '["complete","redrive"]'
+          OR r.status IN ('failed', 'dead') AND e.source = (
+            SELECT t.source FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq
+            AND (t.event GLOB 'error:*' OR t.event = 'fault'))))
+    END);
+END;
+-- A row that names its own id could replace another; -1 is what a trigger sees where none is named.
+CREATE TRIGGER transitions_new BEFORE INSERT ON transitions
+WHEN NEW.id <> -1 AND EXISTS(SELECT 1 FROM transitions WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+
+-- While a run is driven, an edge touches no indexed column.
+CREATE TRIGGER go_on AFTER INSERT ON transitions WHEN NEW.status = 'running' BEGIN
+  UPDATE runs SET state = NEW.target, seq = NEW.seq, head = NEW.hash,
+    entered_at = iif(visit = NEW.visit, entered_at, NEW.at),
+    crashes = iif(visit = NEW.visit, crashes, 0),
+    interrupted = iif(visit = NEW.visit, interrupted OR NEW.interrupted, 0),
+    visits = coalesce(NEW.visits, visits),
+    visit = NEW.visit, attempt = NEW.attempt, tries = NEW.tries, updated_at = NEW.at
+  WHERE id = NEW.run_id;
+END;
+
+CREATE TRIGGER rest AFTER INSERT ON transitions WHEN NEW.status <> 'running' BEGIN
+  UPDATE runs SET state = NEW.target, seq = NEW.seq, head = NEW.hash,
+    entered_at = iif(visit = NEW.visit AND NEW.event <> 'redrive', entered_at, NEW.at),
+    crashes = iif(visit = NEW.visit AND NEW.event GLOB 'retry:*', crashes, 0),
+    interrupted = iif(visit = NEW.visit AND NEW.event GLOB 'retry:*', interrupted OR NEW.interrupted, 0),
+    visits = coalesce(NEW.visits, visits),
+    visit = NEW.visit, attempt = NEW.attempt, tries = NEW.tries, updated_at = NEW.at,
+    status = NEW.status, due_at = NEW.due_at, awaits = NEW.awaits, worker_id = NULL
+  WHERE id = NEW.run_id;
+END;
+
+CREATE TRIGGER transitions_kept BEFORE DELETE ON transitions
+WHEN EXISTS(SELECT 1 FROM runs WHERE id = OLD.run_id) BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER transitions_fixed BEFORE UPDATE ON transitions BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+
+-- Inputs come with the run's birth, outputs with the transition that wrote them.
+CREATE TRIGGER artifacts_written BEFORE INSERT ON artifacts
+WHEN NOT EXISTS(SELECT 1 FROM runs WHERE id = NEW.run_id AND seq = NEW.seq)
+  OR EXISTS(SELECT 1 FROM artifacts WHERE run_id = NEW.run_id AND name = NEW.name AND seq = NEW.seq)
+  OR (NEW.id <> -1 AND EXISTS(SELECT 1 FROM artifacts WHERE id = NEW.id))
+BEGIN SELECT RAISE(ABORT, 'an artifact belongs to the latest transition'); END;
+CREATE TRIGGER artifacts_kept BEFORE DELETE ON artifacts
+WHEN EXISTS(SELECT 1 FROM runs WHERE id = OLD.run_id) BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER artifacts_fixed BEFORE UPDATE ON artifacts BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+
+CREATE TRIGGER edges_fixed BEFORE UPDATE ON edges BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER edges_kept BEFORE DELETE ON edges
+WHEN EXISTS(SELECT 1 FROM workflows WHERE id = OLD.workflow_id) BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER edges_sealed BEFORE INSERT ON edges
+WHEN (SELECT sealed FROM workflows WHERE id = NEW.workflow_id) BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER workflows_fixed BEFORE UPDATE ON workflows
+WHEN OLD.sealed OR (NEW.id, NEW.name, NEW.version, NEW.digest, NEW.text) <> (OLD.id, OLD.name, OLD.version, OLD.digest, OLD.text)
+BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER workflows_new BEFORE INSERT ON workflows
+WHEN EXISTS(SELECT 1 FROM workflows WHERE id = NEW.id OR digest = NEW.digest OR (name = NEW.name AND version = NEW.version))
+BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER workflows_kept BEFORE DELETE ON workflows
+WHEN EXISTS(SELECT 1 FROM runs WHERE workflow_id = OLD.id) BEGIN SELECT RAISE(ABORT, 'runs are pinned to it'); END;
+
+CREATE TRIGGER born BEFORE INSERT ON runs
+WHEN NEW.seq <> 0 OR NEW.state <> '' OR NEW.status NOT IN ('ready', 'running')
+  OR NOT EXISTS(SELECT 1 FROM workflows WHERE id = NEW.workflow_id AND name = NEW.name AND sealed)
+  OR EXISTS(SELECT 1 FROM runs WHERE id = NEW.id OR uid = NEW.uid OR (name = NEW.name AND key = NEW.key))
+BEGIN SELECT RAISE(ABORT, 'a run begins at start'); END;
+
+CREATE TRIGGER follow BEFORE UPDATE OF state, seq, head, workflow_id, visit, entered_at, attempt, tries, visits ON runs
+WHEN (NEW.state, NEW.seq, NEW.head, NEW.workflow_id, NEW.visit, NEW.entered_at, NEW.attempt, NEW.tries, NEW.visits)
+  IS NOT (OLD.state, OLD.seq, OLD.head, OLD.workflow_id, OLD.visit, OLD.entered_at, OLD.attempt, OLD.tries, OLD.visits)
+BEGIN
+  SELECT RAISE(ABORT, 'no transition leads here') WHERE NEW.seq <> OLD.seq + 1 OR NOT EXISTS(
+    SELECT 1 FROM transitions WHERE run_id = NEW.id AND seq = NEW.seq AND target = NEW.state AND status = NEW.status
+    AND hash = NEW.head AND visit = NEW.visit AND attempt = NEW.attempt);
+END;
+CREATE TRIGGER rests BEFORE UPDATE OF status ON runs
+WHEN NEW.status <> OLD.status AND NEW.seq = OLD.seq
+  AND NOT (NEW.status IN ('ready', 'running', 'waiting') AND OLD.status IN ('ready', 'running', 'waiting'))
+BEGIN SELECT RAISE(ABORT, 'no transition leads here'); END;
+CREATE TRIGGER same BEFORE UPDATE OF id, uid, name, key, input_digest, started_at ON runs
+WHEN (NEW.id, NEW.uid, NEW.name, NEW.key, NEW.input_digest, NEW.started_at)
+  IS NOT (OLD.id, OLD.uid, OLD.name, OLD.key, OLD.input_digest, OLD.started_at)
+BEGIN SELECT RAISE(ABORT, 'a run keeps its identity'); END;
+CREATE TRIGGER fenced BEFORE UPDATE OF epoch ON runs WHEN NEW.epoch < OLD.epoch
+BEGIN SELECT RAISE(ABORT, 'an epoch only grows'); END;
+CREATE TRIGGER live_kept BEFORE DELETE ON runs WHEN OLD.status IN ('ready', 'running', 'waiting')
+BEGIN SELECT RAISE(ABORT, 'the run is live; cancel it first'); END;

@@ -1,0 +1,121 @@
+"""What runs carry and leave behind: values, ledger, signals, checkpoints, heartbeats."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fsm.errors import LeaseLost, NotFound
+from fsm.model.run import Artifact, Kept, Run, Transition
+from fsm.store import Written
+from fsm.store.sqlite.base import Opened
+from fsm.store.sqlite.edges import store_signal
+from fsm.store.sqlite.rows import TRANSITION_COLUMNS, transition_of
+
+_PAGE_ROWS = 500
+
+
+class Records(Opened):
+    """The part of the store that reads and keeps what belongs to runs."""
+
+    def values(self, run: Run, names: Iterable[str]) -> dict[str, str]:
+        found = {}
+        for name in names:
+            rows = self._read("SELECT value FROM artifacts WHERE run_id = ? AND name = ? ORDER BY seq DESC LIMIT 1",
+                              (run.row, name))  # fmt: skip
+            if rows and rows[0][0] is not None:
+                found[name] = rows[0][0]
+        return found
+
+    def history(self, run_id: str, after: int = 0) -> Iterator[Written]:
+        rows = self._read("SELECT id FROM runs WHERE uid = ?", (run_id,))
+        if not rows:
+            raise NotFound(f'no run "{run_id}" in {self.path}')
+        ((number,),) = rows
+        while True:
+            page = self._page(number, after)
+            yield from page
+            if len(page) < _PAGE_ROWS:
+                return
+            after = page[-1].transition.seq
+
+    def _page(self, number: int, after: int) -> list[Written]:
+        """Return one page of a ledger; short reads, so that a long one never holds up a checkpoint."""
+        rows = self._read(
+            f"SELECT {TRANSITION_COLUMNS} FROM transitions WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT {_PAGE_ROWS}",  # noqa: S608
+            (number, after),
+        )
+        page = [transition_of(row) for row in rows]
+        if not page:
+            return []
+        written: dict[int, list[Artifact]] = {}
+        for seq, name, value in self._read(
+            "SELECT seq, name, value FROM artifacts WHERE run_id = ? AND seq > ? AND seq <= ? ORDER BY id",
+            (number, after, page[-1].seq),
+        ):
+            written.setdefault(seq, []).append(Artifact(name, value))
+        return [Written(row, tuple(written.get(row.seq, ()))) for row in page]
+
+    def last_failure(self, run: Run) -> Transition | None:
+        rows = self._read(
+            f"SELECT {TRANSITION_COLUMNS} FROM transitions WHERE run_id = ? AND (event GLOB 'error:*' OR event = 'fault') "  # noqa: S608
+            "ORDER BY seq DESC LIMIT 1",
+            (run.row,),
+        )
+        return transition_of(rows[0]) if rows else None
+
+    def keep(self, run: Run, signal: Kept) -> bool:
+        with self._connection.transaction() as sql:
+            same = sql.execute("SELECT 1 FROM runs WHERE id = ? AND seq = ? AND epoch = ? AND status = ?",
+                               (run.row, run.seq, run.epoch, run.status)).fetchone()  # fmt: skip
+            if same:
+                store_signal(sql, run, signal, used_seq=None)
+            return same is not None
+
+    def message(self, run: Run, message_id: str) -> Kept | None:
+        found = self._signals("message_id = ?", (run.row, message_id))
+        return found[0] if found else None
+
+    def kept(self, run: Run, names: Iterable[str]) -> list[Kept]:
+        return self._signals("used_seq IS NULL AND refused = 0 AND name IN (SELECT value FROM json_each(?))",
+                             (run.row, json.dumps(list(names))))  # fmt: skip
+
+    def _signals(self, condition: str, parameters: tuple[Any, ...]) -> list[Kept]:
+        """Return the signals of a run that meet a condition (fixed text of this class; values are bound)."""
+        rows = self._read(
+            "SELECT id, name, actor, payload, at, message_id FROM signals "
+            f"WHERE run_id = ? AND {condition} ORDER BY id",  # noqa: S608
+            parameters,
+        )
+        return [Kept(number, name, actor, json.loads(payload), at, message)
+                for number, name, actor, payload, at, message in rows]  # fmt: skip
+
+    def checkpoint(self, run: Run, name: str) -> str | None:
+        rows = self._read("SELECT value FROM checkpoints WHERE run_id = ? AND visit = ? AND name = ?",
+                          (run.row, run.visit, name))  # fmt: skip
+        return rows[0][0] if rows else None
+
+    def save_checkpoint(self, run: Run, name: str, value: str) -> None:
+        self._progress(run, "INSERT INTO checkpoints(run_id, visit, name, value) VALUES (?,?,?,?)",
+                       (run.row, run.visit, name, value))  # fmt: skip
+
+    def beat(self, run: Run, detail: str | None, now: int) -> None:
+        self._progress(
+            run,
+            "INSERT INTO beats(run_id, visit, at, detail) VALUES (?,?,?,?) ON CONFLICT(run_id) DO UPDATE SET "
+            "detail = iif(visit = excluded.visit, coalesce(excluded.detail, detail), excluded.detail), "
+            "visit = excluded.visit, at = excluded.at",
+            (run.row, run.visit, now, detail),
+        )
+
+    def _progress(self, run: Run, statement: str, parameters: tuple[Any, ...]) -> None:
+        """Write what an attempt achieved, if it still holds the run; progress forgives the visit's crashes."""
+        with self._connection.transaction() as sql:
+            mine = sql.execute("UPDATE runs SET crashes = 0 WHERE id = ? AND epoch = ? AND seq = ? AND status = 'running'",
+                               (run.row, run.epoch, run.seq))  # fmt: skip
+            if mine.rowcount != 1:
+                raise LeaseLost(f'run {run.id} has moved on from attempt {run.attempt} of "{run.state}"')
+            sql.execute(statement, parameters)
+
+    def last_beat(self, run: Run) -> Any:
+        rows = self._read("SELECT detail FROM beats WHERE run_id = ? AND visit = ?", (run.row, run.visit))
+        return json.loads(rows[0][0]) if rows and rows[0][0] is not None else None

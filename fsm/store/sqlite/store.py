@@ -1,0 +1,260 @@
+"""The store's verbs on one SQLite file. Connections are one per thread; the rest is shared by the process."""
+
+import json
+import os
+import socket
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from fsm.errors import IllegalTransition, NotFound, StoreError, UsageError
+from fsm.model.run import Artifact, Decision, Run, Status
+from fsm.model.workflow import Workflow
+from fsm.store.ledger import genesis, input_digest
+from fsm.store.sqlite import claims, edges
+from fsm.store.sqlite.connection import OutcomeUnknown, translated
+from fsm.store.sqlite.edges import Prepared
+from fsm.store.sqlite.records import Records
+from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
+
+
+class SqliteStore(Records):
+    """A `Store` in one file.
+
+    Raises:
+        StoreError: the file cannot be opened or created.
+        SchemaError: it is not a store of this engine, or of a newer one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        self._pinned: dict[int, tuple[int, str]] = {}
+        self._numbers: dict[str, int] = {}
+        self._worker: int | None = None
+
+    # -- workflows
+
+    def save(self, flow: Workflow, text: str, now: int) -> None:
+        if self._number(flow.digest) is not None:
+            return
+        with self._connection.transaction() as sql:
+            other = sql.execute("SELECT digest FROM workflows WHERE name = ? AND version = ?",
+                                (flow.name, flow.version)).fetchone()  # fmt: skip
+            if other and other[0] != flow.digest:
+                raise UsageError(
+                    f'the content of "{flow.name}" changed under version {flow.version}, of which the store already '
+                    f"has runs; give the changed file version {flow.version + 1}"
+                )
+            if other:
+                return
+            (number,) = sql.execute("INSERT INTO workflows(name, version, digest, text, at) VALUES (?,?,?,?,?) "
+                                    "RETURNING id", (flow.name, flow.version, flow.digest, text, now)).fetchone()  # fmt: skip
+            sql.executemany("INSERT INTO edges(workflow_id, source, event, target, ends) VALUES (?,?,?,?,?)",
+                            [(number, *edge) for edge in flow.edges])  # fmt: skip
+            sql.execute("UPDATE workflows SET sealed = 1 WHERE id = ?", (number,))
+
+    def _number(self, digest: str) -> int | None:
+        number = self._numbers.get(digest)
+        if number is None:
+            for number, version, found in self._read("SELECT id, version, digest FROM workflows WHERE digest = ?", (digest,)):
+                self._numbers[found] = number
+                self._pinned[number] = (version, found)
+            number = self._numbers.get(digest)
+        return number
+
+    def text(self, digest: str) -> str:
+        rows = self._read("SELECT text FROM workflows WHERE digest = ?", (digest,))
+        if not rows:
+            raise NotFound(f"the store has no workflow with digest {digest}")
+        return str(rows[0][0])
+
+    def newest(self, name: str) -> str | None:
+        rows = self._read("SELECT digest FROM workflows WHERE name = ? ORDER BY version DESC LIMIT 1", (name,))
+        return rows[0][0] if rows else None
+
+    # -- runs
+
+    def start(self, run: Run, inputs: Sequence[Artifact], decision: Decision) -> Run:
+        number = self._number(run.digest)
+        assert number is not None, "save the workflow before its first run"
+        head = genesis(run.id, run.digest, inputs)
+        prepared = Prepared(decision._replace(run=decision.run._replace(head=head)), number)
+        try:
+            with self._connection.transaction() as sql:
+                found = self._fetch(sql, "name = ? AND key = ?", (run.workflow, run.key)) if run.key else []
+                if found:
+                    return found[0]
+                self._bear(sql, run, inputs, prepared)
+        except OutcomeUnknown:
+            self._connection.reopen()
+            return self.get(run.id)
+        return prepared.run
+
+    def _bear(self, sql: sqlite3.Connection, run: Run, inputs: Sequence[Artifact], prepared: Prepared) -> None:
+        worker = self._register(sql, run.started_at) if run.status == "running" else None
+        (row,) = sql.execute(
+            "INSERT INTO runs(uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, entered_at, "
+            "attempt, epoch, worker_id, started_at, updated_at) VALUES (?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?) RETURNING id",
+            (run.id, prepared.workflow_id, run.workflow, run.key, input_digest(inputs), run.status,
+             genesis(run.id, run.digest, inputs), run.started_at, run.epoch, worker, run.started_at, run.started_at),
+        ).fetchone()  # fmt: skip
+        prepared.place(row)
+        if inputs:
+            edges.write_inputs(sql, row, inputs)
+        edges.write(sql, [prepared])
+
+    def get(self, run_id: str) -> Run:
+        with translated(self.path):
+            exact = self._fetch(self.sql, "uid = ?", (run_id,))
+            if not exact and run_id:
+                # A prefix is enough where only one run has it; "{" follows every character of an id.
+                exact = self._fetch(self.sql, "uid > ? AND uid < ? LIMIT 2", (run_id.upper(), run_id.upper() + "{"))
+        if not exact:
+            raise NotFound(f'no run "{run_id}" in {self.path}; `fsm ls` lists those there are')
+        if len(exact) > 1:
+            raise NotFound(f'several runs begin with "{run_id}"; give more of the id')
+        return exact[0]
+
+    def _fetch(self, sql: sqlite3.Connection, condition: str, parameters: Sequence[Any]) -> list[Run]:
+        """Return the runs that meet a condition (fixed text of this module; values are bound)."""
+        rows = sql.execute(f"SELECT {RUN_COLUMNS} FROM runs WHERE {condition}", parameters).fetchall()  # noqa: S608
+        for row in rows:
+            if row[2] not in self._pinned:
+                self._pin(sql, row[2])
+        return [self._ended(sql, run_of(row, self._pinned)) for row in rows]
+
+    def _pin(self, sql: sqlite3.Connection, number: int) -> None:
+        version, digest = sql.execute("SELECT version, digest FROM workflows WHERE id = ?", (number,)).fetchone()
+        self._pinned[number] = (version, digest)
+        self._numbers[digest] = number
+
+    def _ended(self, sql: sqlite3.Connection, run: Run) -> Run:
+        """Return a final run with what it left behind, which its last ledger row tells."""
+        if not run.is_final:
+            return run
+        row = sql.execute("SELECT detail FROM transitions WHERE run_id = ? AND seq = ?", (run.row, run.seq)).fetchone()
+        detail = json.loads(row[0]) if row and row[0] else {}
+        return run._replace(output=detail.get("output"), reason=detail.get("reason"))
+
+    def find(self, workflow: str, key: str) -> Run | None:
+        with translated(self.path):
+            found = self._fetch(self.sql, "name = ? AND key = ?", (workflow, key))
+        return found[0] if found else None
+
+    def same_input(self, run: Run, inputs: Sequence[Artifact]) -> bool:
+        ((stored,),) = self._read("SELECT input_digest FROM runs WHERE id = ?", (run.row,))
+        return bool(stored == input_digest(inputs))
+
+    def runs(self, *, workflow: str | None = None, status: Status | None = None, state: str | None = None,
+             limit: int = 50, before: str | None = None) -> list[Run]:  # fmt: skip
+        filters = {"name = ?": workflow, "status = ?": status, "state = ?": state, "uid < ?": before}
+        given = {condition: value for condition, value in filters.items() if value is not None}
+        condition = " AND ".join(given) or "1"
+        with translated(self.path):
+            return self._fetch(self.sql, f"{condition} ORDER BY uid DESC LIMIT ?", [*given.values(), limit])
+
+    # -- claims
+
+    def _register(self, sql: sqlite3.Connection, now: int) -> int:
+        """Return this process's worker number, registered inside the open transaction at its first claim.
+
+        Its sign of life is shown before anybody else can see the row.
+        """
+        if self._worker is None:
+            (number,) = sql.execute("INSERT INTO workers(host, pid, at) VALUES (?,?,?) RETURNING id",
+                                    (socket.gethostname(), os.getpid(), now)).fetchone()  # fmt: skip
+            self._life.show(number)
+            self._worker = number
+        return self._worker
+
+    def claimable(self, now: int) -> list[str]:
+        with translated(self.path):
+            return claims.claimable(self.sql, self._life, now)
+
+    def claim(self, run_id: str, now: int) -> Run | None:
+        with translated(self.path):
+            if not claims.could_go_on(self.sql, self._life, run_id, now):
+                return None
+        registered = self._worker
+        try:
+            with self._connection.transaction() as sql:
+                worker = self._register(sql, now)
+                if not claims.take(sql, self._life, run_id, worker, now):
+                    self._worker = registered  # the rollback below takes the registration back
+                    sql.execute("ROLLBACK")
+                    return None
+                return self._fetch(sql, "uid = ?", (run_id,))[0]
+        except OutcomeUnknown:
+            self._connection.reopen()
+            mine = self._read("SELECT 1 FROM runs WHERE uid = ? AND worker_id = ?", (run_id, self._worker))
+            return self.get(run_id) if mine else None
+        except BaseException:
+            self._worker = registered
+            raise
+
+    def held(self, run_id: str) -> bool:
+        with translated(self.path):
+            return claims.held(self.sql, self._life, run_id)
+
+    def release(self, run: Run, *, interrupted: bool) -> None:
+        with self._connection.transaction() as sql:
+            sql.execute(
+                "UPDATE runs SET status = 'ready', worker_id = NULL, interrupted = interrupted OR (? AND seq = ?) "
+                "WHERE id = ? AND epoch = ? AND status = 'running'",
+                (interrupted, run.seq, run.row, run.epoch),
+            )
+
+    # -- edges
+
+    def commit(self, decisions: Sequence[Decision]) -> list[Run | None]:
+        batch = [Prepared(decision, self._numbers[decision.run.digest]) for decision in decisions]
+        connection = self._connection
+        connection.wrote(sum(prepared.size_bytes for prepared in batch))
+        try:
+            with connection.transaction() as sql:
+                taken = self._write(sql, batch)
+        except OutcomeUnknown:
+            connection.reopen()
+            taken = self._read_back(batch)
+            if not taken:
+                raise
+        return [prepared.run if prepared.run.row in taken else None for prepared in batch]
+
+    def _read_back(self, batch: Sequence[Prepared]) -> set[int]:
+        """Return which decisions are in the file after all: a failed COMMIT says nothing either way."""
+        return {
+            p.run.row
+            for p in batch
+            if self._read("SELECT 1 FROM runs WHERE id = ? AND seq = ? AND head = ? AND status = ?",
+                          (p.run.row, p.run.seq, p.run.head, p.run.status))
+        }  # fmt: skip
+
+    def _write(self, sql: sqlite3.Connection, batch: Sequence[Prepared]) -> set[int]:
+        """Write all at once; where the law refuses a part, each by itself in the same transaction."""
+        if len(batch) == 1:
+            try:
+                return edges.write(sql, batch)
+            except sqlite3.IntegrityError as error:
+                raise _refusal(batch[0].decision, error) from None
+        sql.execute("SAVEPOINT batch")
+        try:
+            taken = edges.write(sql, batch)
+        except sqlite3.IntegrityError:
+            sql.execute("ROLLBACK TO batch")
+            taken = set()
+            for prepared in batch:
+                sql.execute("SAVEPOINT one")
+                try:
+                    taken |= edges.write(sql, [prepared])
+                except sqlite3.IntegrityError:
+                    sql.execute("ROLLBACK TO one")
+                sql.execute("RELEASE one")
+        sql.execute("RELEASE batch")
+        return taken
+
+
+def _refusal(decision: Decision, error: sqlite3.IntegrityError) -> Exception:
+    row = decision.transition
+    if row is not None and "illegal transition" in str(error):
+        return IllegalTransition(row.source, row.event, [], "the store's law refused it")
+    return StoreError(f"the store refused a commit: {error}")
