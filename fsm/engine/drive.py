@@ -1,0 +1,101 @@
+"""The drive loop, written once. A host says how a call is made, a decision committed, a rest slept through."""
+
+from collections.abc import Coroutine
+from typing import Any, Literal, Protocol, TypeVar
+
+from fsm.engine.perform import Caller, MissingAction, perform
+from fsm.errors import LeaseLost
+from fsm.kernel.decide import decide
+from fsm.model.definition import ActionState
+from fsm.model.run import Decision, Run
+from fsm.model.workflow import Workflow
+
+T = TypeVar("T")
+Until = Literal["rest", "end"]
+
+GLANCE_MS = 50
+"""How often a run that somebody else drives, or that only time moves, is looked at again."""
+
+
+class Host(Caller, Protocol):
+    """What a drive needs besides calls."""
+
+    def draw(self) -> float: ...
+    async def commit(self, decision: Decision) -> Run: ...
+    async def claim(self, run_id: str) -> Run | None: ...
+    async def release(self, run: Run, *, interrupted: bool) -> None: ...
+    async def sleep(self, delay_ms: int) -> None: ...
+
+
+async def drive(host: Host, flow: Workflow, run: Run) -> Run:
+    """Carry a claimed run on until it rests or ends.
+
+    Raises:
+        LeaseLost: somebody took the run; what this drive did last was discarded.
+        MissingAction: it stands at an action that is not registered; it was released.
+    """
+    try:
+        while run.status == "running":
+            performed = await perform(host, flow, run)
+            run = await host.commit(
+                decide(flow, run, performed.result, host.now(), host.draw(), performed.values)
+            )
+    except LeaseLost:
+        raise
+    except MissingAction:
+        await host.release(run, interrupted=False)
+        raise
+    except BaseException:  # Ctrl-C, cancellation, a full disk: whether the action had its effect is unknown
+        await host.release(run, interrupted=isinstance(flow.states[run.state], ActionState))
+        raise
+    return run
+
+
+async def carry(host: Host, flow: Workflow, run: Run, until: Until, *, is_claimed: bool) -> Run:
+    """Claim and drive a run, through retry delays and whatever others do to it, until it stops.
+
+    Args:
+        is_claimed: whether `run` is this host's already.
+        until: "rest" returns at a wait, a signal or a question to a person; "end" stays until the run has ended.
+    """
+    claimed = run if is_claimed else None
+    while True:
+        run = await _driven(host, flow, claimed) if claimed else host.store.get(run.id)
+        pause = None if run.is_final else _pause_ms(host, flow, run, until)
+        if pause is None:
+            return run
+        if pause > 0:
+            await host.sleep(pause)
+        claimed = await host.claim(run.id)
+
+
+async def _driven(host: Host, flow: Workflow, run: Run) -> Run:
+    """Drive a claimed run; where somebody took it, return it as they left it."""
+    try:
+        return await drive(host, flow, run)
+    except LeaseLost:
+        return host.store.get(run.id)
+
+
+def _pause_ms(host: Host, flow: Workflow, run: Run, until: Until) -> int | None:
+    """Return how long to wait before the next claim, or None when the run has stopped."""
+    if run.status == "ready":
+        return 0
+    if run.status == "running":
+        return GLANCE_MS
+    retrying = isinstance(flow.states[run.state], ActionState) and not run.awaits
+    if not retrying and until == "rest":
+        return None if run.due_at is None or run.due_at > host.now() else 0
+    if run.due_at is None:
+        return GLANCE_MS
+    wait = max(run.due_at - host.now(), 0)
+    return wait if retrying else min(wait, GLANCE_MS)
+
+
+def complete(work: Coroutine[Any, Any, T]) -> T:
+    """Finish a coroutine whose host never suspends."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    raise AssertionError("an inline host must not suspend")

@@ -1,0 +1,412 @@
+"""The verbs of the API. Each is a few lines: look up, decide, commit; the drive loop does the rest."""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from fsm.actions.registry import Registry
+from fsm.actions.values import dump
+from fsm.clock import Clock
+from fsm.engine.drive import Until, carry, complete
+from fsm.engine.inbox import admissible, checked, receive
+from fsm.engine.inline import Inline, Watcher
+from fsm.engine.inputs import as_values, checked_inputs
+from fsm.engine.library import Library, PathLike
+from fsm.engine.perform import MissingAction
+from fsm.errors import IllegalTransition, KeyConflict, UsageError
+from fsm.kernel import moves
+from fsm.kernel.decide import begin, deadline_at, decide
+from fsm.model.definition import SignalState
+from fsm.model.run import Decision, Kept, Run, Status
+from fsm.model.workflow import Workflow, own_names
+from fsm.store import Store, Written
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fsm.engine.looped import Looped
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_LOG = logging.getLogger("fsm")
+
+
+class Engine:
+    """Runs workflows in one SQLite file.
+
+    Args:
+        store: the path of the file; created when it does not exist.
+        definitions: definition files, or folders of them. Not needed to resume: the store keeps what runs are
+            pinned to.
+        actions: modules with marked functions, or such functions themselves.
+        clock: time, chance and ids; for tests.
+        watch: called with the run and the transition after each commit of this engine, on the thread that committed.
+
+    Raises:
+        DefinitionError: a definition is unsound, or names an action that is not given.
+        StoreError: the file cannot be used.
+
+    May be used from several threads; not across a fork: open a new one in the child.
+    """
+
+    def __init__(
+        self,
+        store: PathLike,
+        *,
+        definitions: PathLike | Iterable[PathLike] = (),
+        actions: Iterable[Any] = (),
+        clock: Clock | None = None,
+        watch: Watcher | None = None,
+    ) -> None:
+        from fsm.store.sqlite import SqliteStore  # noqa: PLC0415 - the one place that chooses a store
+
+        places = [definitions] if isinstance(definitions, (str, os.PathLike)) else list(definitions)
+        self.registry = Registry(actions)
+        self.library = Library(places, self.registry.signatures or None)
+        self.clock = clock or Clock()
+        self.store: Store = SqliteStore(store)
+        self._watch = watch
+        self._hosts = threading.local()
+        self._desk: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. Runs that other threads still drive lose their claim."""
+        self._inline().close()
+        if self._desk:
+            self._desk.submit(self.store.leave).result()
+            self._desk.shutdown()
+        self.store.close()
+
+    # -- starting and driving
+
+    def start(
+        self, workflow: str, input: Mapping[str, Any] | None = None, *, key: str | None = None,  # noqa: A002
+        version: int | None = None,
+    ) -> Run:  # fmt: skip
+        """Start a run and leave it for `resume`, or find the one that has this key.
+
+        Args:
+            workflow: its name.
+            input: what the definition's `input` asks for.
+            key: the caller's name for the run, unique per workflow name: starting twice gives the same run.
+            version: of the definitions given; the highest one by default.
+
+        Raises:
+            NotFound: no such workflow.
+            KeyConflict: a run with this key was started with other input.
+            UsageError: the input does not fit.
+        """
+        return self._start(workflow, input, key, version, "ready")[0]
+
+    def run(
+        self, workflow: str, input: Mapping[str, Any] | None = None, *, key: str | None = None,  # noqa: A002
+        version: int | None = None, until: Until = "rest",
+    ) -> Run:  # fmt: skip
+        """Start a run, or find it by its key, and drive it until it stops.
+
+        Sleeps through retry delays, and while another process drives the run. Returns when it has ended or rests: at a
+        wait, a signal, or a question to a person. The arguments are those of `start`.
+
+        Args:
+            until: "end" stays through waits and signals, too.
+
+        Raises:
+            As `start`, and MissingAction.
+        """
+        run, is_new = self._start(workflow, input, key, version, "running")
+        return complete(carry(self._inline(), self._flow(run), run, until, is_claimed=is_new))
+
+    def resume(self, run_id: str | None = None, *, until: Until = "rest") -> list[Run]:
+        """Drive on whatever can go on: runs that a crash interrupted, due timers and retries, ready ones.
+
+        Args:
+            run_id: only this run.
+
+        Returns:
+            The runs that were driven, as they stand now. One whose action is not registered here is left as it was,
+            with a warning in the log.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        return complete(self._resume(self._inline(), run_id, until))
+
+    async def _resume(self, host: "Inline | Looped", run_id: str | None, until: Until) -> list[Run]:
+        ids = [self.store.get(run_id).id] if run_id else self.store.claimable(self.clock.now())
+        driven = []
+        for one in ids:
+            claimed = await host.claim(one)
+            if claimed is None and run_id is None:
+                continue
+            run = claimed or self.store.get(one)
+            try:
+                driven.append(await carry(host, self._flow(run), run, until, is_claimed=claimed is not None))
+            except MissingAction as error:
+                if run_id is not None:
+                    raise
+                _LOG.warning("run %s stays where it is: %s", one, error)
+        return driven
+
+    def _inline(self) -> Inline:
+        """Return this thread's host, so that its action thread and loop are made once."""
+        host: Inline | None = getattr(self._hosts, "inline", None)
+        if host is None:
+            host = self._hosts.inline = Inline(self.store, self.registry, self.clock, self._watch)
+        return host
+
+    def _start(
+        self, workflow: str, given: Mapping[str, Any] | None, key: str | None, version: int | None, status: Status
+    ) -> tuple[Run, bool]:
+        """Return the new run, or the one that has the key, and whether it is new."""
+        flow = self._wanted(workflow, version)
+        inputs = checked_inputs(flow, given)
+        self._require_actions(flow)
+        now = self.clock.now()
+        found = self.store.find(flow.name, key) if key is not None else None
+        if found is None:
+            self.store.save(flow, self.library.text(flow), now)
+            run = Run(
+                id=self.clock.new_id(), workflow=flow.name, version=flow.version, digest=flow.digest, key=key, state="",
+                status=status, seq=0, head=b"", visit=0, entered_at=now, attempt=1, tries={}, visits={}, due_at=None,
+                awaits=(), epoch=1, crashes=0, interrupted=False, started_at=now, updated_at=now,
+            )  # fmt: skip
+            decision = begin(flow, run, now, as_values(inputs))
+            found = self.store.start(run, inputs, decision)
+            if found.id == run.id:
+                self._tell(found, decision)
+                return found, True
+        if not self.store.same_input(found, inputs):
+            raise KeyConflict(
+                f'key "{key}" of "{flow.name}" belongs to run {found.id}, which was started with other input; '
+                "use another key, or the same input"
+            )
+        return found, False
+
+    def _wanted(self, name: str, version: int | None) -> Workflow:
+        flow = self.library.newest(name, version)
+        if flow is None and version is None and (digest := self.store.newest(name)):
+            flow = self.library.pinned(self.store, digest)
+        if flow is None:
+            raise self.library.unknown(name)
+        return flow
+
+    def _require_actions(self, flow: Workflow) -> None:
+        missing = [name for name in flow.actions() if name not in self.registry]
+        if missing:
+            said = "; ".join(self.registry.missing(name) for name in missing)
+            raise UsageError(f'"{flow.name}" cannot run: {said}; pass the modules that hold them as actions')
+
+    def _flow(self, run: Run) -> Workflow:
+        return self.library.pinned(self.store, run.digest)
+
+    # -- from outside
+
+    def signal(
+        self, run_id: str, name: str, payload: Any = None, *, actor: str | None = None, message_id: str | None = None
+    ) -> Run:
+        """Send a signal to a run: cross its edge if it is awaited now, keep it if a state still ahead declares it.
+
+        Does not drive the run on; `resume` does.
+
+        Args:
+            payload: JSON, as the definition's `payload` declares.
+            actor: who sends it; needed where several must agree.
+            message_id: the sender's id of the message; the same id is consumed once, however often it is sent.
+
+        Raises:
+            IllegalTransition: neither this state nor one ahead declares it, or `match` refuses it.
+            UsageError: the payload does not fit.
+            KeyConflict: the message id came before with other content.
+        """
+        while True:
+            run = self.store.get(run_id)
+            flow = self._flow(run)
+            known = self.store.message(run, message_id) if message_id is not None else None
+            if known:
+                return _sent_before(run, known, name, payload)
+            text = checked(admissible(flow, run, name), name, payload)
+            signal = Kept(0, name, actor, json.loads(text), self.clock.now(), message_id)
+            after = self._receive(flow, run, signal)
+            if after is not None:
+                return after
+
+    def _receive(self, flow: Workflow, run: Run, signal: Kept) -> Run | None:
+        """Take or keep one signal; None when the run moved meanwhile and must be looked at anew."""
+        here = flow.states[run.state]
+        held = run.status == "running"
+        if held or not isinstance(here, SignalState) or signal.name not in here.signal:
+            return run if self.store.keep(run, signal) else None
+        values = self._values(flow, run, run.state)
+        earlier = self.store.kept(run, [signal.name])
+        last = deadline_at(here, run)
+        received, refused, _ = receive(flow, run, [*earlier, signal], values, last)
+        if signal.id in refused:
+            why = "it came after the deadline" if last is not None and signal.at >= last else "`match` refuses its payload"
+            raise IllegalTransition(run.state, f"signal:{signal.name}", [], why)
+        if received is None:
+            return run if self.store.keep(run, signal) else None
+        decision = decide(flow, run, received, self.clock.now(), self.clock.draw(), values)
+        return self._commit(decision._replace(fresh=signal))
+
+    def _values(self, flow: Workflow, run: Run, state: str) -> dict[str, Any]:
+        """Return what leaving a state may read, as plain values."""
+        texts = self.store.values(run, own_names(flow.needs[state]))
+        return {name: json.loads(text) for name, text in texts.items()}
+
+    def cancel(self, run_id: str, *, actor: str | None = None, reason: str | None = None) -> Run:
+        """End a run where it stands, at once; an action in flight is recorded as unknown and its result discarded.
+
+        Raises:
+            IllegalTransition: the run has ended.
+        """
+        return self._move(run_id, lambda run: moves.cancel(run, self.clock.now(), actor, reason))
+
+    def redrive(self, run_id: str, *, actor: str | None = None, reason: str | None = None) -> Run:
+        """Let a failed or dead run try again from the state that failed, in the same visit; `resume` drives it.
+
+        Also the answer "do it again" to a run that asks whether an interrupted attempt took effect.
+
+        Raises:
+            IllegalTransition: the run is neither.
+        """
+        def move(run: Run) -> Decision:
+            failed = None if moves.asks_person(run) else self.store.last_failure(run)
+            return moves.redrive(run, failed, self.clock.now(), actor, reason)
+
+        return self._move(run_id, move)
+
+    def complete(
+        self, run_id: str, value: Any = None, *, outcome: str = "success", actor: str, reason: str | None = None
+    ) -> Run:
+        """Cross a state's success edge with a result that a person vouches for; `resume` drives the run on.
+
+        The answer "it was done" to a run that asks, and a repair of a failed or dead one.
+
+        Raises:
+            IllegalTransition: nobody is asked for, or the state declares no such outcome.
+        """
+        text = dump(value, Any)
+
+        def move(run: Run) -> Decision:
+            flow = self._flow(run)
+            failed = None if moves.asks_person(run) else self.store.last_failure(run)
+            values = self._values(flow, run, failed.source if failed else run.state)
+            return moves.complete(flow, run, failed, outcome, text, self.clock.now(), actor, reason, values)
+
+        return self._move(run_id, move)
+
+    def _move(self, run_id: str, move: Callable[[Run], Decision]) -> Run:
+        while True:
+            after = self._commit(move(self.store.get(run_id)))
+            if after is not None:
+                return after
+
+    def _commit(self, decision: Decision) -> Run | None:
+        (after,) = self.store.commit([decision])
+        if after is not None:
+            self._tell(after, decision)
+        return after
+
+    def _tell(self, run: Run, decision: Decision) -> None:
+        if self._watch and decision.transition:
+            self._watch(run, decision.transition)
+
+    # -- looking
+
+    def get(self, run_id: str) -> Run:
+        """Return a run by its id, or by the beginning of it. Raises NotFound."""
+        return self.store.get(run_id)
+
+    def find(self, workflow: str, key: str) -> Run | None:
+        """Return the run of a workflow that was started with this key, or None."""
+        return self.store.find(workflow, key)
+
+    def runs(
+        self, *, workflow: str | None = None, status: Status | None = None, state: str | None = None, limit: int = 50,
+        before: str | None = None,
+    ) -> list[Run]:  # fmt: skip
+        """Return runs, newest first; `before` takes the id of the last run of the page before."""
+        return self.store.runs(workflow=workflow, status=status, state=state, limit=limit, before=before)
+
+    def history(self, run_id: str) -> list[Written]:
+        """Return every transition of a run in order, with the artifacts that each wrote. Raises NotFound."""
+        return list(self.follow(run_id))
+
+    def follow(self, run_id: str, after: int = 0) -> Iterator[Written]:
+        """Yield a run's transitions after seq `after`, in pages, so that a long ledger is never in memory whole."""
+        return self.store.history(self.store.get(run_id).id, after)
+
+    def artifacts(self, run: Run) -> dict[str, Any]:
+        """Return the newest value of everything the run holds: its inputs and what its states wrote."""
+        names = self._flow(run).artifacts | {"error"}
+        return {name: json.loads(text) for name, text in sorted(self.store.values(run, names).items())}
+
+    def workflow(self, run: Run) -> Workflow:
+        """Return the workflow that a run is pinned to."""
+        return self._flow(run)
+
+    # -- the same from asyncio
+
+    async def run_async(
+        self, workflow: str, input: Mapping[str, Any] | None = None, *, key: str | None = None,  # noqa: A002
+        version: int | None = None, until: Until = "rest",
+    ) -> Run:  # fmt: skip
+        """`run`, on the running event loop: asynchronous actions are awaited on it, the rest runs on threads."""
+        run, is_new = await self._at_desk(self._start, workflow, input, key, version, "running")
+        return await carry(self._looped(), self._flow(run), run, until, is_claimed=is_new)
+
+    async def resume_async(self, run_id: str | None = None, *, until: Until = "rest") -> list[Run]:
+        """`resume`, on the running event loop."""
+        return await self._resume(self._looped(), run_id, until)
+
+    def start_async(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Run]:
+        """`start`, without blocking the event loop."""
+        return self._at_desk(self.start, *args, **kwargs)
+
+    def signal_async(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Run]:
+        """`signal`, without blocking the event loop."""
+        return self._at_desk(self.signal, *args, **kwargs)
+
+    def cancel_async(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Run]:
+        """`cancel`, without blocking the event loop."""
+        return self._at_desk(self.cancel, *args, **kwargs)
+
+    def get_async(self, run_id: str) -> Coroutine[Any, Any, Run]:
+        """`get`, without blocking the event loop."""
+        return self._at_desk(self.get, run_id)
+
+    def history_async(self, run_id: str) -> Coroutine[Any, Any, list[Written]]:
+        """`history`, without blocking the event loop."""
+        return self._at_desk(self.history, run_id)
+
+    def _looped(self) -> "Looped":
+        from fsm.engine.looped import Looped  # noqa: PLC0415 - asyncio, only where it is used
+
+        return Looped(self.store, self.registry, self.clock, self._writer(), self._watch)
+
+    def _writer(self) -> "ThreadPoolExecutor":
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+        if self._desk is None:
+            self._desk = ThreadPoolExecutor(1, thread_name_prefix="fsm-desk")
+        return self._desk
+
+    async def _at_desk(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        import asyncio  # noqa: PLC0415
+
+        return await asyncio.get_running_loop().run_in_executor(self._writer(), lambda: verb(*args, **kwargs))
+
+
+def _sent_before(run: Run, known: Kept, name: str, payload: Any) -> Run:
+    if (known.name, known.payload) != (name, json.loads(dump(payload, Any))):
+        raise KeyConflict(f'message "{known.message_id}" came before, as signal "{known.name}" with other content')
+    return run

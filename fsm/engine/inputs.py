@@ -1,0 +1,49 @@
+"""What a run is given: checked against the definition's `input` before anything starts."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fsm.actions.values import NotStorable, dump, load
+from fsm.diagnostics import did_you_mean
+from fsm.errors import UsageError
+from fsm.model.run import Artifact
+from fsm.model.workflow import Workflow
+
+
+def checked_inputs(flow: Workflow, given: Mapping[str, Any] | None) -> list[Artifact]:
+    """Return a run's inputs as JSON, defaults filled in, in the order of the definition.
+
+    Raises:
+        UsageError: one is missing, unknown, or of another type; all such faults are named.
+    """
+    given = given or {}
+    fields = flow.definition.input
+    faults = [_unknown(name, fields) for name in given if name not in fields]
+    inputs = []
+    for name, field in fields.items():
+        if name not in given and field.required:
+            faults.append(f'"{name}" ({field.type.text}) is missing')
+            continue
+        try:
+            inputs.append(Artifact(name, _fit(given.get(name, field.default), field.type.annotation)))
+        except NotStorable as error:
+            faults.append(f'"{name}" must be {field.type.text}: {error}')
+    if faults:
+        raise UsageError(f'the input of "{flow.name}" does not fit: ' + "; ".join(faults))
+    return inputs
+
+
+def _unknown(name: str, fields: Mapping[str, Any]) -> str:
+    near = did_you_mean(name, fields)
+    return f'"{name}" is no input' + (f"; {near}" if near else f"; inputs: {', '.join(fields) or 'none'}")
+
+
+def _fit(value: Any, annotation: Any) -> str:
+    text = dump(value, Any)
+    load(text, annotation)
+    return text
+
+
+def as_values(inputs: list[Artifact]) -> dict[str, Any]:
+    return {name: json.loads(text) for name, text in inputs}

@@ -1,0 +1,288 @@
+"""Performing a state: from where a run is to what happened, as data. Written once; a host only makes the call."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from fsm.actions.classify import classify
+from fsm.actions.context import AsyncContext, Context
+from fsm.actions.outcome import Outcome
+from fsm.actions.registry import Action, Registry
+from fsm.actions.values import NotStorable, dump, plain
+from fsm.engine.inbox import receive
+from fsm.engine.plan import Plan, Unwritten, arguments, key_of, plan_of
+from fsm.errors import FSMError, LeaseLost, UsageError
+from fsm.expressions import EvaluationError, Expression
+from fsm.kernel.decide import deadline_at, evaluate, verdict
+from fsm.model.definition import ActionState, Probe, SignalState, SwitchState, WaitState
+from fsm.model.run import PERSON, Chose, Elapsed, Failed, Failure, Rest, Result, Run, Succeeded
+from fsm.model.workflow import Workflow, own_names, writes_of
+from fsm.store import Store
+
+
+class MissingAction(UsageError):
+    """The run stands at an action that is not registered here; it stays where it is."""
+
+
+@dataclass
+class Call:
+    """One call of an action, ready to be made.
+
+    Attributes:
+        context: what the action was given to talk to the engine; None when it takes none.
+        limit_ms: how long it may take, or None.
+        beat_ms: how long it may be silent, or None.
+    """
+
+    action: Action
+    arguments: dict[str, Any]
+    context: Context | None
+    limit_ms: int | None
+    beat_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The call came back."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The call raised, or was given up: `failure` says which."""
+
+    failure: Failure
+
+
+class Caller(Protocol):
+    """What performing needs of a host."""
+
+    registry: Registry
+    store: Store
+
+    def now(self) -> int: ...
+    async def call(self, call: Call) -> Returned | Raised: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What happened in a state, with the values that were loaded for it."""
+
+    result: Result
+    values: Mapping[str, Any]
+
+
+async def perform(host: Caller, flow: Workflow, run: Run) -> Performed:
+    """Perform the state that a claimed run is in.
+
+    Raises:
+        MissingAction: its action is not registered.
+    """
+    state = flow.states[run.state]
+    plan = _plan(host.registry, flow, run.state, state) if isinstance(state, ActionState) else None
+    names = own_names(flow.needs[run.state]) | (plan.names if plan else frozenset())
+    texts = host.store.values(run, names)
+    values = {name: json.loads(text) for name, text in texts.items() if name in flow.needs[run.state]}
+    spent = verdict(flow, run, host.now())
+    try:
+        if spent:
+            result: Result = Failed(spent)
+        elif plan:
+            assert isinstance(state, ActionState)
+            result = await _Attempt(host, flow, run, state, plan, texts, values).settle()
+        else:
+            result = _rest_or_go_on(host, flow, run, values)
+    except EvaluationError as error:
+        result = Failed(Failure.of_verdict("ExpressionError", str(error)))
+    return Performed(result, values)
+
+
+def _plan(registry: Registry, flow: Workflow, name_of_state: str, state: ActionState) -> Plan:
+    probe = state.interrupted.probe if isinstance(state.interrupted, Probe) else None
+    for name in (state.action, probe):
+        if name is not None and name not in registry:
+            raise MissingAction(registry.missing(name))
+    return plan_of(flow, name_of_state, registry[state.action])
+
+
+def _rest_or_go_on(host: Caller, flow: Workflow, run: Run, values: Mapping[str, Any]) -> Result:
+    """Perform a state without an action: choose, wait, or look for a signal."""
+    state = flow.states[run.state]
+    match state:
+        case SwitchState():
+            for place, case in enumerate(state.switch, 1):
+                if case.when is None:
+                    return Chose(None)
+                if evaluate(case.when, state, run, values):
+                    return Chose(place)
+        case WaitState():
+            due = _due(state, run, values)
+            last = deadline_at(state, run)
+            if last is not None and last < due:
+                return _late(run) if host.now() >= last else Rest(last)
+            return Elapsed() if host.now() >= due else Rest(due)
+        case SignalState():
+            last = deadline_at(state, run)
+            received, refused, seen = receive(flow, run, host.store.kept(run, state.signal), values, last)
+            if received:
+                return received
+            if last is not None and host.now() >= last:
+                return _late(run)
+            return Rest(last, tuple(state.signal), seen, refused)
+    raise AssertionError(f"nothing to perform in {run.state}")
+
+
+def _late(run: Run) -> Failed:
+    return Failed(Failure.of_verdict("DeadlineExceeded", f'"{run.state}" was not done by its deadline'))
+
+
+def _due(state: WaitState, run: Run, values: Mapping[str, Any]) -> int:
+    """Return the instant that a wait is over; fixed ones count from the entry, and so do relative ones."""
+    if state.wait.fixed is not None:
+        return run.entered_at + state.wait.fixed
+    if state.wait.for_:
+        seconds = evaluate(state.wait.for_, state, run, values)
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+            raise EvaluationError(f"wait.for is {seconds!r}; a number of seconds is needed", 0, 0, state.wait.for_.text)
+        return run.entered_at + int(max(seconds, 0) * 1_000)
+    assert state.wait.until
+    return _instant(evaluate(state.wait.until, state, run, values), state.wait.until)
+
+
+def _instant(value: Any, expression: Expression) -> int:
+    """Return UTC milliseconds of an RFC 3339 text; without an offset it is UTC."""
+    try:
+        instant = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        said = f"wait.until is {value!r}; an instant such as 2030-01-31T12:00:00Z is needed"
+        raise EvaluationError(said, 0, len(expression.text), expression.text) from None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return int(instant.timestamp() * 1_000)
+
+
+@dataclass
+class _Attempt:
+    """One attempt of an action, with the questions that come before and after the call."""
+
+    host: Caller
+    flow: Workflow
+    run: Run
+    state: ActionState
+    plan: Plan
+    texts: Mapping[str, str]
+    values: Mapping[str, Any]
+
+    async def settle(self) -> Result:
+        """Ask about an earlier attempt whose result is unknown, then make this one, then ask about it too."""
+        told = self.run.interrupted
+        if told and self.state.interrupted != "repeat":
+            answer = await self._consult()
+            if answer:
+                return answer
+            told = False
+        result = await self._make(interrupted=told)
+        if isinstance(result, Failed) and result.failure.interrupted and self.state.interrupted != "repeat":
+            return await self._consult() or _known(result)
+        return result
+
+    async def _consult(self) -> Result | None:
+        """Return what became of an interrupted attempt, or None when it is known not to be done."""
+        if self.state.interrupted == "ask":
+            return Rest(deadline_at(self.state, self.run), PERSON)
+        assert isinstance(self.state.interrupted, Probe)
+        action = self.host.registry[self.state.interrupted.probe]
+        result = await self._call(plan_of(self.flow, self.run.state, action), interrupted=True)
+        if isinstance(result, Failed):
+            return Failed(_unknown(result.failure))
+        return None if result is None else result
+
+    async def _make(self, *, interrupted: bool) -> Result:
+        for condition in self.state.require:
+            if not evaluate(condition, self.state, self.run, self.values):
+                return Failed(Failure.of_verdict("RequireFailed", f"require is not met: {condition.text}"))
+        result = await self._call(self.plan, interrupted=interrupted)
+        assert result is not None
+        return self._ensured(result)
+
+    async def _call(self, plan: Plan, *, interrupted: bool) -> Succeeded | Failed | None:
+        """Make one call; None is a probe's answer that nothing was done."""
+        is_probe = plan is not self.plan
+        try:
+            given = arguments(plan, self.state, self.run, {**self.texts, **self._more(plan)}, self.values)
+        except Unwritten as error:
+            return Failed(Failure.of_verdict("ExpressionError", str(error)))
+        except NotStorable as error:
+            return Failed(Failure.of_verdict("InvalidResult", str(error)))
+        call = self._ready(plan.action, given, interrupted=interrupted)
+        ended = await self.host.call(call)
+        if isinstance(ended, Raised):
+            return Failed(ended.failure)
+        if is_probe and ended.value is None:
+            return None
+        return _concluded(plan.action, ended.value)
+
+    def _more(self, plan: Plan) -> dict[str, str]:
+        missing = plan.names - self.plan.names
+        return self.host.store.values(self.run, missing) if missing else {}
+
+    def _ready(self, action: Action, given: dict[str, Any], *, interrupted: bool) -> Call:
+        context = None
+        if action.context_name:
+            kind = AsyncContext if action.is_async else Context
+            key = key_of(self.state, self.run, self.values)
+            context = kind(self.run, key, self.host.store, interrupted=interrupted, now=self.host.now)
+            given[action.context_name] = context
+        limit, due = self.state.timeout, deadline_at(self.state, self.run)
+        if due is not None:
+            left = max(due - self.host.now(), 0)
+            limit = left if limit is None else min(limit, left)
+        return Call(action, given, context, limit, self.state.heartbeat)
+
+    def _ensured(self, result: Succeeded | Failed) -> Result:
+        if isinstance(result, Failed) or not self.state.ensure:
+            return result
+        name = writes_of(self.run.state, self.state)
+        value = json.loads(result.value)
+        values = {**self.values, name: value} if name else self.values
+        for condition in self.state.ensure:
+            if not evaluate(condition, self.state, self.run, values):
+                said = f"ensure is not met: {condition.text}"
+                return Failed(Failure.of_verdict("EnsureFailed", said, value=value))
+        return result
+
+
+def _known(failed: Failed) -> Failed:
+    """Return the failure of an attempt that a probe found without effect."""
+    failure = failed.failure
+    return Failed(Failure(failure.name, failure.message, failure.names, failure.verdict, interrupted=False,
+                          retry_after_ms=failure.retry_after_ms, value=failure.value, traceback=failure.traceback))  # fmt: skip
+
+
+def _unknown(failure: Failure) -> Failure:
+    """Return a probe's failure: what it was asked about is still unknown."""
+    return Failure(failure.name, f"the probe failed: {failure.message}", failure.names, failure.verdict,
+                   interrupted=True, retry_after_ms=failure.retry_after_ms, value=failure.value,
+                   traceback=failure.traceback)  # fmt: skip
+
+
+def _concluded(action: Action, value: Any) -> Succeeded | Failed:
+    """Return what a returned value amounts to: an outcome with JSON, or an invalid result."""
+    outcome = value.name if isinstance(value, Outcome) else "success"
+    returned = value.value if isinstance(value, Outcome) else value
+    returns = action.signature.returns or {}
+    try:
+        return Succeeded(outcome, dump(returned, returns.get(outcome, Any)))
+    except NotStorable as error:
+        said = f'"{action.name}" returned what does not fit: {error}'
+        return Failed(Failure.of_verdict("InvalidResult", said, value=plain(returned)))
+
+
+def raised(error: Exception) -> Raised:
+    """Return what an exception of an action amounts to; the engine's own go on as they are."""
+    if isinstance(error, LeaseLost) or (isinstance(error, FSMError) and not isinstance(error, UsageError)):
+        raise error
+    return Raised(classify(error))
