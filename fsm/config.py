@@ -31,8 +31,8 @@ class Config:
 def load(folder: Path, environment: Mapping[str, str] | None = None) -> Config:
     """Return the settings that hold in a folder; the nearest file above it that has some counts.
 
-    Paths in a file are relative to that file; paths in variables to the folder. Several in one variable are separated
-    as in PATH.
+    Paths in a file are relative to that file; paths in variables to the working directory. Several in one variable are
+    separated as in PATH.
 
     Raises:
         UsageError: a file does not parse, or sets what there is not.
@@ -48,15 +48,16 @@ def load(folder: Path, environment: Mapping[str, str] | None = None) -> Config:
 
 
 def _from_files(folder: Path) -> tuple[dict[str, Any], Path | None]:
+    folder = folder.absolute()
     for place in (folder, *folder.parents):
         own = place / "fsm.toml"
         if own.is_file():
             return _checked(_parsed(own), own), own
         project = place / "pyproject.toml"
         if project.is_file():
-            table = _parsed(project).get("tool", {}).get("fsm")
-            if table is not None:
-                return _checked(table, project), project
+            tools = _parsed(project).get("tool")
+            if isinstance(tools, dict) and "fsm" in tools:
+                return _checked(tools["fsm"], project), project
     return {}, None
 
 
@@ -69,8 +70,10 @@ def _parsed(file: Path) -> dict[str, Any]:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _checked(table: dict[str, Any], file: Path) -> dict[str, Any]:
+def _checked(table: Any, file: Path) -> dict[str, Any]:
     """Return the settings of a file with the shapes that `Config` has."""
+    if not isinstance(table, dict):
+        raise UsageError(f"{file}: [tool.fsm] must be a table")
     known = {one.name for one in fields(Config)} - {"origin"}
     settings: dict[str, Any] = {}
     for name, value in table.items():
@@ -79,10 +82,10 @@ def _checked(table: dict[str, Any], file: Path) -> dict[str, Any]:
                 continue
             near = did_you_mean(name, known)
             raise UsageError(f'{file}: unknown setting "{name}"' + (f"; {near}" if near else f"; known: {', '.join(sorted(known))}"))
-        parts = [value] if isinstance(value, str) else value
-        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts) or (name == "store" and len(parts) != 1):
+        many = isinstance(value, list) and all(isinstance(part, str) for part in value)
+        if not isinstance(value, str) and (name == "store" or not many):
             raise UsageError(f'{file}: "{name}" must be text' + ("" if name == "store" else " or a list of texts"))
-        settings[name] = parts[0] if name == "store" else tuple(parts)
+        settings[name] = value if name == "store" else tuple([value] if isinstance(value, str) else value)
     return settings
 
 

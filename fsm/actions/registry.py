@@ -103,7 +103,7 @@ def action(name: str | F) -> Callable[[F], F] | F:
 
 
 class Registry(Mapping[str, Action]):
-    """Actions by name, collected from modules, functions and mappings of either.
+    """Actions by name, collected from modules and functions.
 
     Raises:
         UsageError: two functions claim one name, or something given is no action.

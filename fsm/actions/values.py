@@ -1,6 +1,7 @@
 """Values between Python and the store: JSON text, nothing else, and pydantic where an annotation says what it is."""
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 VALUE_BYTES_MAX = 16 * 1024 * 1024
 """The largest single value; larger things belong into files, and their paths here."""
+
+_DESCRIPTION_MAX = 2_000
 
 
 class NotStorable(ValueError):
@@ -37,12 +40,12 @@ def load(text: str, annotation: Any) -> Any:
         return json.loads(text)
     try:
         return adapter(annotation).validate_json(text, strict=True)
-    except ValueError as error:
+    except Exception as error:  # noqa: BLE001 - a model's validators are the user's code
         raise NotStorable(_first(error)) from None
 
 
 def dump(value: Any, annotation: Any) -> str:
-    """Return the JSON text of a value after checking it against its annotation.
+    """Return the JSON text of a value after checking it against its annotation, strictly: "5" is no int.
 
     Raises:
         NotStorable: it is not of that type, not JSON, or larger than 16 MiB.
@@ -50,15 +53,21 @@ def dump(value: Any, annotation: Any) -> str:
     if value is None and annotation in (Any, None, type(None)):
         return "null"
     try:
-        if annotation is not Any:
-            kind = adapter(annotation)
-            value = kind.dump_python(kind.validate_python(value), mode="json")
-        text = _json(value)
-    except (ValueError, TypeError, RecursionError) as error:
+        text = _json(value if annotation is Any else _fitted(value, adapter(annotation)))
+    except Exception as error:  # noqa: BLE001 - a model's validators are the user's code
         raise NotStorable(_first(error)) from None
     if len(text) > VALUE_BYTES_MAX:
         raise NotStorable(f"a value of {len(text):,} characters is too large to store; keep it in a file")
     return text
+
+
+def _fitted(value: Any, kind: "TypeAdapter[Any]") -> Any:
+    """Return a value as JSON once it fits: as it is, or as what its JSON says, such as a map given for a model."""
+    try:
+        fitted = kind.validate_python(value, strict=True)
+    except ValueError:
+        fitted = kind.validate_json(_json(value), strict=True)
+    return kind.dump_python(fitted, mode="json")
 
 
 def _json(value: Any) -> str:
@@ -73,19 +82,34 @@ def _json(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON, or its description where it is not; for what an error carries along."""
+    """Return a value as JSON, or its description where it cannot be stored; for what an error carries along."""
     try:
-        return json.loads(_json(value))
-    except (ValueError, TypeError, RecursionError):
-        return repr(value)[:2_000].encode("utf-8", "replace").decode()
+        return json.loads(dump(value, Any))
+    except (NotStorable, RecursionError):
+        return described(value, repr)
+
+
+def described(value: Any, describe: Callable[[Any], str] = str) -> str:
+    """Return a text about a value that can be stored, whatever the value's own methods do."""
+    try:
+        text = describe(value)
+    except Exception:  # noqa: BLE001 - the user's code
+        text = f"<{type(value).__name__}>"
+    return storable(text[:_DESCRIPTION_MAX])
+
+
+def storable(text: str) -> str:
+    """Return a text without the lone surrogates that UTF-8 has no bytes for; file names may bring some."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _first(error: Exception) -> str:
     """Return the first finding of pydantic in one line, or the error's own words."""
-    errors = getattr(error, "errors", None)
-    if not callable(errors):
-        return str(error)
-    found = errors(include_url=False)
+    from pydantic import ValidationError  # noqa: PLC0415 - only on the way out
+
+    if not isinstance(error, ValidationError):
+        return described(error)
+    found = error.errors(include_url=False)
     place = ".".join(str(part) for part in found[0]["loc"])
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{place + ': ' if place else ''}{found[0]['msg']}{more}"

@@ -37,9 +37,7 @@ async def drive(host: Host, flow: Workflow, run: Run) -> Run:
     try:
         while run.status == "running":
             performed = await perform(host, flow, run)
-            run = await host.commit(
-                decide(flow, run, performed.result, host.now(), host.draw(), performed.values)
-            )
+            run = await host.commit(decide(flow, run, performed.result, host.now(), host.draw(), performed.values))
     except LeaseLost:
         raise
     except MissingAction:

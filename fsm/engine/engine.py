@@ -141,15 +141,16 @@ class Engine:
         return complete(self._resume(self._inline(), run_id, until))
 
     async def _resume(self, host: "Inline | Looped", run_id: str | None, until: Until) -> list[Run]:
-        ids = [self.store.get(run_id).id] if run_id else self.store.claimable(self.clock.now())
+        ids = [self.store.get(run_id).id] if run_id else self.store.claimable(self.clock.now(), delayed=True)
         driven = []
         for one in ids:
+            run = self.store.get(one)
+            flow = self._flow(run)  # before the claim: a run that cannot be read must not stay held
             claimed = await host.claim(one)
-            if claimed is None and run_id is None:
+            if claimed is None and run_id is None and run.status != "waiting":
                 continue
-            run = claimed or self.store.get(one)
             try:
-                driven.append(await carry(host, self._flow(run), run, until, is_claimed=claimed is not None))
+                driven.append(await carry(host, flow, claimed or run, until, is_claimed=claimed is not None))
             except MissingAction as error:
                 if run_id is not None:
                     raise
@@ -182,7 +183,7 @@ class Engine:
             decision = begin(flow, run, now, as_values(inputs))
             found = self.store.start(run, inputs, decision)
             if found.id == run.id:
-                self._tell(found, decision)
+                self._begun(found, decision)
                 return found, True
         if not self.store.same_input(found, inputs):
             raise KeyConflict(
@@ -190,6 +191,13 @@ class Engine:
                 "use another key, or the same input"
             )
         return found, False
+
+    def _begun(self, run: Run, decision: Decision) -> None:
+        try:
+            self._tell(run, decision)
+        except BaseException:
+            self.store.release(run, interrupted=False)
+            raise
 
     def _wanted(self, name: str, version: int | None) -> Workflow:
         flow = self.library.newest(name, version)
@@ -242,15 +250,19 @@ class Engine:
     def _receive(self, flow: Workflow, run: Run, signal: Kept) -> Run | None:
         """Take or keep one signal; None when the run moved meanwhile and must be looked at anew."""
         here = flow.states[run.state]
-        held = run.status == "running"
-        if held or not isinstance(here, SignalState) or signal.name not in here.signal:
+        # One that is ready has older signals to look at, or a bound that is spent: the drive decides, oldest first.
+        if run.status != "waiting" or not isinstance(here, SignalState) or signal.name not in here.signal:
             return run if self.store.keep(run, signal) else None
         values = self._values(flow, run, run.state)
         earlier = self.store.kept(run, [signal.name])
         last = deadline_at(here, run)
         received, refused, _ = receive(flow, run, [*earlier, signal], values, last)
         if signal.id in refused:
-            why = "it came after the deadline" if last is not None and signal.at >= last else "`match` refuses its payload"
+            why = (
+                "it came after the deadline"
+                if last is not None and signal.at >= last
+                else "`match` refuses its payload"
+            )
             raise IllegalTransition(run.state, f"signal:{signal.name}", [], why)
         if received is None:
             return run if self.store.keep(run, signal) else None
@@ -278,9 +290,10 @@ class Engine:
         Raises:
             IllegalTransition: the run is neither.
         """
+
         def move(run: Run) -> Decision:
             failed = None if moves.asks_person(run) else self.store.last_failure(run)
-            return moves.redrive(run, failed, self.clock.now(), actor, reason)
+            return moves.redrive(self._flow(run), run, failed, self.clock.now(), actor, reason)
 
         return self._move(run_id, move)
 
@@ -361,8 +374,12 @@ class Engine:
         version: int | None = None, until: Until = "rest",
     ) -> Run:  # fmt: skip
         """`run`, on the running event loop: asynchronous actions are awaited on it, the rest runs on threads."""
-        run, is_new = await self._at_desk(self._start, workflow, input, key, version, "running")
-        return await carry(self._looped(), self._flow(run), run, until, is_claimed=is_new)
+        host = self._looped()
+        run, is_new = await host.at_desk(
+            lambda: self._start(workflow, input, key, version, "running"),
+            undo=lambda started: self.store.release(started[0], interrupted=False) if started[1] else None,
+        )
+        return await carry(host, self._flow(run), run, until, is_claimed=is_new)
 
     async def resume_async(self, run_id: str | None = None, *, until: Until = "rest") -> list[Run]:
         """`resume`, on the running event loop."""
@@ -407,6 +424,13 @@ class Engine:
 
 
 def _sent_before(run: Run, known: Kept, name: str, payload: Any) -> Run:
-    if (known.name, known.payload) != (name, json.loads(dump(payload, Any))):
+    if (known.name, _given(known.payload)) != (name, _given(json.loads(dump(payload, Any)))):
         raise KeyConflict(f'message "{known.message_id}" came before, as signal "{known.name}" with other content')
     return run
+
+
+def _given(payload: Any) -> Any:
+    """Return a payload without its nulls: what was left out is stored as null."""
+    return (
+        {name: value for name, value in payload.items() if value is not None} if isinstance(payload, dict) else payload
+    )

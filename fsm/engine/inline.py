@@ -50,7 +50,7 @@ class Common:
     def _commit(self, decision: Decision) -> Run:
         (run,) = self.store.commit([decision])
         if run is None:
-            raise LeaseLost(f'run {decision.run.id} was taken by another process; this result was discarded')
+            raise LeaseLost(f"run {decision.run.id} was taken by another process; this result was discarded")
         if self.watch and decision.transition:
             self.watch(run, decision.transition)
         return run
@@ -134,7 +134,11 @@ class Watch:
         now = time.monotonic()
         silent = self._silent_s()
         if self._ends_s is not None and now >= self._ends_s:
-            failure = self._given_up("Timeout", f"no result after {self._call.limit_ms} ms")
+            said = f"no result after {self._call.limit_ms} ms"
+            if self._call.ends_visit:
+                failure = Failure.of_verdict("DeadlineExceeded", f"{said}, at the deadline", interrupted=True)
+            else:
+                failure = self._given_up("Timeout", said)
         elif silent is not None and now >= silent:
             failure = self._given_up("HeartbeatLost", f"no heartbeat for {self._call.beat_ms} ms")
         else:

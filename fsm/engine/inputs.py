@@ -18,6 +18,8 @@ def checked_inputs(flow: Workflow, given: Mapping[str, Any] | None) -> list[Arti
         UsageError: one is missing, unknown, or of another type; all such faults are named.
     """
     given = given or {}
+    if not isinstance(given, Mapping):
+        raise UsageError(f'the input of "{flow.name}" is a map from name to value, not {type(given).__name__}')
     fields = flow.definition.input
     faults = [_unknown(name, fields) for name in given if name not in fields]
     inputs = []

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fsm.check import check_source
+from fsm.checks import check_source
 from fsm.diagnostics import Diagnostic, Severity, did_you_mean
 from fsm.errors import DefinitionError, NotFound, UsageError
 from fsm.model.signature import Signature
@@ -114,8 +114,10 @@ class Library:
             text = store.text(digest)
             source = read(text, f"<stored {digest[:12]}>")
             if source.workflow is None or source.workflow.digest != digest:
-                raise DefinitionError(source.diagnostics) if source.diagnostics else UsageError(
-                    f"the stored definition {digest[:12]} reads differently in this version of fsm"
+                raise (
+                    DefinitionError(source.diagnostics)
+                    if source.diagnostics
+                    else UsageError(f"the stored definition {digest[:12]} reads differently in this version of fsm")
                 )
             flow = self._by_digest[digest] = source.workflow
             self._texts[digest] = text

@@ -39,30 +39,39 @@ class Looped(Common):
             stage.close()
 
     async def commit(self, decision: Decision) -> Run:
-        return await self._at_desk(lambda: self._commit(decision))
+        return await self.at_desk(lambda: self._commit(decision))
 
     async def claim(self, run_id: str) -> Run | None:
-        return await self._at_desk(lambda: self.store.claim(run_id, self.now()))
+        return await self.at_desk(
+            lambda: self.store.claim(run_id, self.now()),
+            undo=lambda run: self._release(run, interrupted=False) if run else None,
+        )
 
     async def release(self, run: Run, *, interrupted: bool) -> None:
-        await self._at_desk(lambda: self._release(run, interrupted=interrupted))
+        await self.at_desk(lambda: self._release(run, interrupted=interrupted))
 
     async def sleep(self, delay_ms: int) -> None:
         await asyncio.sleep(delay_ms / 1_000)
 
-    async def _at_desk(self, work: Callable[[], T]) -> T:
-        """Do blocking work on the desk thread; a cancellation waits for it, so that no commit is left in doubt."""
+    async def at_desk(self, work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+        """Do blocking work on the desk thread; a cancellation waits for it, so that no commit is left in doubt.
+
+        Args:
+            undo: what to do with a result that a cancellation leaves nobody to take.
+        """
         answer = asyncio.get_running_loop().run_in_executor(self._desk, work)
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             await asyncio.wait([answer])
+            if undo and not answer.exception():
+                await self.at_desk(lambda: undo(answer.result()))
             raise
 
 
 async def awaited(call: Call) -> Returned | Raised:
     """Await an asynchronous action; past its limits it is cancelled and given up."""
-    task = asyncio.ensure_future(call.action.function(**call.arguments))
+    task = asyncio.ensure_future(_performed(call))
     watch = Watch(call)
     try:
         while not task.done():
@@ -76,10 +85,22 @@ async def awaited(call: Call) -> Returned | Raised:
         with contextlib.suppress(Exception, asyncio.CancelledError):
             await task
         raise
+    result = task.result()
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+async def _performed(call: Call) -> Returned | Raised | BaseException:
+    """Make a call; an interruption comes back as a value, since raised in a task it would stop the loop."""
     try:
-        return Returned(task.result())
+        return Returned(await call.action.function(**call.arguments))
+    except asyncio.CancelledError:
+        raise
     except Exception as error:
         return raised(error)
+    except BaseException as error:  # noqa: BLE001 - goes on where the call was asked for
+        return error
 
 
 class Portal:
@@ -92,15 +113,28 @@ class Portal:
 
     def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end from another thread; an interruption of the wait cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = asyncio.run_coroutine_threadsafe(_carried(work), self._loop)
         try:
-            return future.result()
+            result = future.result()
         except BaseException:
             future.cancel()
             raise
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=1.0)
         if not self._thread.is_alive():
             self._loop.close()
+
+
+async def _carried(work: Coroutine[Any, Any, T]) -> T | BaseException:
+    """Carry an interruption to the thread that waits; raised here it would end the loop's thread."""
+    try:
+        return await work
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001
+        return error

@@ -17,6 +17,7 @@ from fsm.errors import FSMError, LeaseLost, UsageError
 from fsm.expressions import EvaluationError, Expression
 from fsm.kernel.decide import deadline_at, evaluate, verdict
 from fsm.model.definition import ActionState, Probe, SignalState, SwitchState, WaitState
+from fsm.model.durations import DURATION_MAX_MS
 from fsm.model.run import PERSON, Chose, Elapsed, Failed, Failure, Rest, Result, Run, Succeeded
 from fsm.model.workflow import Workflow, own_names, writes_of
 from fsm.store import Store
@@ -33,6 +34,7 @@ class Call:
     Attributes:
         context: what the action was given to talk to the engine; None when it takes none.
         limit_ms: how long it may take, or None.
+        ends_visit: whether that limit is the visit's deadline.
         beat_ms: how long it may be silent, or None.
     """
 
@@ -41,6 +43,7 @@ class Call:
     context: Context | None
     limit_ms: int | None
     beat_ms: int | None
+    ends_visit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +91,11 @@ async def perform(host: Caller, flow: Workflow, run: Run) -> Performed:
     values = {name: json.loads(text) for name, text in texts.items() if name in flow.needs[run.state]}
     spent = verdict(flow, run, host.now())
     try:
-        if spent:
-            result: Result = Failed(spent)
-        elif plan:
+        if plan:
             assert isinstance(state, ActionState)
-            result = await _Attempt(host, flow, run, state, plan, texts, values).settle()
+            result = await _Attempt(host, flow, run, state, plan, texts, values).settle(spent)
+        elif spent:
+            result = Failed(spent)
         else:
             result = _rest_or_go_on(host, flow, run, values)
     except EvaluationError as error:
@@ -147,6 +150,8 @@ def _due(state: WaitState, run: Run, values: Mapping[str, Any]) -> int:
         seconds = evaluate(state.wait.for_, state, run, values)
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
             raise EvaluationError(f"wait.for is {seconds!r}; a number of seconds is needed", 0, 0, state.wait.for_.text)
+        if not seconds * 1_000 <= DURATION_MAX_MS:
+            raise EvaluationError("wait.for is longer than ten years", 0, 0, state.wait.for_.text)
         return run.entered_at + int(max(seconds, 0) * 1_000)
     assert state.wait.until
     return _instant(evaluate(state.wait.until, state, run, values), state.wait.until)
@@ -176,18 +181,30 @@ class _Attempt:
     texts: Mapping[str, str]
     values: Mapping[str, Any]
 
-    async def settle(self) -> Result:
-        """Ask about an earlier attempt whose result is unknown, then make this one, then ask about it too."""
+    async def settle(self, spent: Failure | None) -> Result:
+        """Ask about an earlier attempt whose result is unknown, then make this one, then ask about it too.
+
+        Args:
+            spent: the bound that leaves no time for this attempt, or None.
+        """
         told = self.run.interrupted
-        if told and self.state.interrupted != "repeat":
+        if told and self._asks(spent):
             answer = await self._consult()
             if answer:
                 return answer
             told = False
+        if spent:
+            return Failed(spent)
         result = await self._make(interrupted=told)
         if isinstance(result, Failed) and result.failure.interrupted and self.state.interrupted != "repeat":
             return await self._consult() or _known(result)
         return result
+
+    def _asks(self, spent: Failure | None) -> bool:
+        """Return whether to ask first; past its deadline a visit waits for no person, and a crash too many ends it."""
+        if spent is None:
+            return self.state.interrupted != "repeat"
+        return spent.name == "DeadlineExceeded" and isinstance(self.state.interrupted, Probe)
 
     async def _consult(self) -> Result | None:
         """Return what became of an interrupted attempt, or None when it is known not to be done."""
@@ -217,19 +234,22 @@ class _Attempt:
             return Failed(Failure.of_verdict("ExpressionError", str(error)))
         except NotStorable as error:
             return Failed(Failure.of_verdict("InvalidResult", str(error)))
-        call = self._ready(plan.action, given, interrupted=interrupted)
+        call = self._ready(plan.action, given, interrupted=interrupted, is_probe=is_probe)
         ended = await self.host.call(call)
         if isinstance(ended, Raised):
             return Failed(ended.failure)
         if is_probe and ended.value is None:
             return None
+        if is_probe and not isinstance(ended.value, Outcome):
+            said = f'probe "{plan.action.name}" returned {type(ended.value).__name__}; an Outcome, or None for "not done"'
+            return Failed(Failure.of_verdict("InvalidResult", said, value=plain(ended.value)))
         return _concluded(plan.action, ended.value)
 
     def _more(self, plan: Plan) -> dict[str, str]:
         missing = plan.names - self.plan.names
         return self.host.store.values(self.run, missing) if missing else {}
 
-    def _ready(self, action: Action, given: dict[str, Any], *, interrupted: bool) -> Call:
+    def _ready(self, action: Action, given: dict[str, Any], *, interrupted: bool, is_probe: bool) -> Call:
         context = None
         if action.context_name:
             kind = AsyncContext if action.is_async else Context
@@ -237,10 +257,11 @@ class _Attempt:
             context = kind(self.run, key, self.host.store, interrupted=interrupted, now=self.host.now)
             given[action.context_name] = context
         limit, due = self.state.timeout, deadline_at(self.state, self.run)
-        if due is not None:
-            left = max(due - self.host.now(), 0)
-            limit = left if limit is None else min(limit, left)
-        return Call(action, given, context, limit, self.state.heartbeat)
+        if due is None or is_probe:  # what the deadline cut off is still asked about
+            return Call(action, given, context, limit, self.state.heartbeat)
+        left = max(due - self.host.now(), 0)
+        ends_visit = limit is None or left <= limit
+        return Call(action, given, context, left if ends_visit else limit, self.state.heartbeat, ends_visit)
 
     def _ensured(self, result: Succeeded | Failed) -> Result:
         if isinstance(result, Failed) or not self.state.ensure:

@@ -64,7 +64,9 @@ class Unwritten(ValueError):
     """An action reads a name that nothing has written."""
 
 
-def arguments(plan: Plan, state: ActionState, run: Run, texts: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
+def arguments(
+    plan: Plan, state: ActionState, run: Run, texts: Mapping[str, str], values: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the keyword arguments of a call.
 
     Args:

@@ -112,8 +112,7 @@ def _deadline_exceeded(state: str, last: Failure | None = None) -> Failure:
 def _rest(run: Run, rest: Rest) -> Decision:
     status: Status = "waiting" if rest.due_at is not None or rest.awaits else "ready"
     asks = rest.awaits == PERSON
-    rested = run._replace(status=status, due_at=rest.due_at, awaits=rest.awaits, interrupted=run.interrupted or asks
-    )
+    rested = run._replace(status=status, due_at=rest.due_at, awaits=rest.awaits, interrupted=run.interrupted or asks)
     return Decision(rested, None, refused=rest.refused, seen=rest.seen)
 
 
@@ -122,9 +121,7 @@ def _written(flow: Workflow, state: str, value: str) -> tuple[Artifact, ...]:
     return (Artifact(name, value),) if name else ()
 
 
-def _succeed(
-    flow: Workflow, run: Run, outcome: str, value: str, now: int, draw: float, values: Values
-) -> Decision:
+def _succeed(flow: Workflow, run: Run, outcome: str, value: str, now: int, draw: float, values: Values) -> Decision:
     event = "success" if outcome == "success" else f"success:{outcome}"
     if table_of(flow).target(run.state, event) is None:
         declared = ", ".join(e for e in table_of(flow).legal(run.state) if e.startswith("success"))
@@ -190,10 +187,11 @@ def _cross(
         except EvaluationError as error:
             if run.state and not failure:
                 spoilt = Failure.of_verdict("ExpressionError", f'on entry of "{target}": {error}')
-                return _fail(flow, run, spoilt, now, draw, values)
+                return _fail(flow, run, spoilt, now, draw, values)._replace(signals=signals)
             after = after._replace(reason=str(error))
         detail = {**(detail or {}), "output": after.output, "reason": after.reason}
-    row = row_of(run, after, event, actor=actor, interrupted=bool(failure and failure.interrupted), detail=detail,
+    unknown = failure is not None and (failure.interrupted or run.interrupted)
+    row = row_of(run, after, event, actor=actor, interrupted=unknown, detail=detail,
                visits=after.visits if after.visits is not run.visits else None)  # fmt: skip
     return Decision(after, row, written, signals)
 

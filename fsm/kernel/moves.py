@@ -3,9 +3,11 @@
 The same conditions stand in the store's triggers; here they give the caller a message that names the cure.
 """
 
+import json
 from typing import Any
 
-from fsm.errors import IllegalTransition
+from fsm.errors import IllegalTransition, UsageError
+from fsm.expressions import EvaluationError
 from fsm.kernel.decide import Values, enter, leave_behind, row_of
 from fsm.kernel.table import table_of
 from fsm.model.definition import EndState
@@ -38,28 +40,33 @@ def asks_person(run: Run) -> bool:
     return run.status == "waiting" and run.awaits == PERSON
 
 
-def redrive(run: Run, failed: Transition | None, now: int, actor: str | None, reason: str | None) -> Decision:
+def redrive(
+    flow: Workflow, run: Run, failed: Transition | None, now: int, actor: str | None, reason: str | None
+) -> Decision:
     """Return the decision that lets a run try again in the visit that failed, or that a person was asked about.
 
     Args:
-        failed: the error row to go back to, for a run that is failed or dead; None when a person is asked.
+        failed: the error row to go back to, with the visit that it left, for a run that is failed or dead; None when
+            a person is asked.
 
     Raises:
         IllegalTransition: the run is neither failed, dead nor asking.
     """
     if asks_person(run):
-        state, visit, of_seq = run.state, run.visit, None
+        state, visit, of_seq, unknown = run.state, run.visit, None, False
     elif run.status in ("failed", "dead") and failed is not None:
         state, visit, of_seq = failed.source, failed.visit, failed.seq
+        # Where a person would be asked, the redrive is the answer.
+        unknown = failed.interrupted and getattr(flow.states[state], "interrupted", "repeat") != "ask"
     else:
         raise IllegalTransition(run.state, "redrive", [], f"the run is {run.status}; only a failed or dead one "
                                 "with an error behind it, or one that asks a person, can be redriven")  # fmt: skip
     visits = {**run.visits, state: run.visits[state] - 1} if state in run.visits else run.visits
     after = run._replace(state=state, status="ready", seq=run.seq + 1, epoch=run.epoch + 1, visit=visit, entered_at=now,
-        attempt=1, tries={}, visits=visits, due_at=None, awaits=(), crashes=0, interrupted=False, updated_at=now,
+        attempt=1, tries={}, visits=visits, due_at=None, awaits=(), crashes=0, interrupted=unknown, updated_at=now,
         output=None, reason=None,
     )  # fmt: skip
-    row = row_of(run, after, "redrive", actor=actor, detail=_detail(reason), of_seq=of_seq,
+    row = row_of(run, after, "redrive", actor=actor, interrupted=unknown, detail=_detail(reason), of_seq=of_seq,
                  visits=visits if visits is not run.visits else None)  # fmt: skip
     return Decision(after, row, takes=True)
 
@@ -76,6 +83,7 @@ def complete(
 
     Raises:
         IllegalTransition: nobody is asked for, or the state has no such outcome.
+        UsageError: the run's output cannot be told from such a value.
     """
     if asks_person(run):
         state, of_seq = run.state, None
@@ -91,7 +99,10 @@ def complete(
     detail = _detail(reason, outcome=outcome)
     end = flow.states[target]
     if isinstance(end, EndState):
-        after = leave_behind(end, after, values)
+        try:
+            after = leave_behind(end, after, {**values, **{artifact.name: json.loads(value) for artifact in written}})
+        except EvaluationError as error:
+            raise UsageError(f'with this value "{target}" cannot be entered: {error}') from None
         detail = {**(detail or {}), "output": after.output, "reason": after.reason}
     row = row_of(run, after, "complete", actor=actor, detail=detail, of_seq=of_seq,
                  visits=after.visits if after.visits is not run.visits else None)  # fmt: skip

@@ -32,9 +32,10 @@ def backoff_ms(policy: RetryPolicy, retry: int, draw: float) -> int:
     Source:
         Full jitter; Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
-    # Beyond 64 doublings every delay is past its cap; the bound keeps the power a finite float.
-    grown = policy.delay * policy.factor ** min(retry - 1, 64)
-    capped = min(grown, policy.max_delay)
+    try:
+        capped = min(policy.delay * policy.factor ** (retry - 1), policy.max_delay)
+    except OverflowError:
+        capped = policy.max_delay
     return int(capped * draw if policy.jitter == "full" else capped)
 
 
@@ -54,7 +55,7 @@ def again(flow: Workflow, run: Run, failure: Failure, draw: float) -> Again | No
 
     Each policy counts its own attempts; the first in the list that covers the failure decides.
     """
-    if failure.name in FINAL_VERDICTS:
+    if failure.verdict and failure.name in FINAL_VERDICTS:
         return None
     groups = flow.error_groups
     for clause in flow.retries.get(run.state, ()):

@@ -15,7 +15,7 @@ from fsm.model.types import TypeName
 
 def fault(code: str, message: str, **context: Any) -> PydanticCustomError:
     """Make the validation error that becomes the diagnostic `code`; `hint`, `offset` and `end` refine it."""
-    return PydanticCustomError(code, "{message}", {"message": message, **context})  # type: ignore[arg-type]
+    return PydanticCustomError(code, "{message}", {"message": message, **context})
 
 
 def _text(value: Any, what: str) -> str:

@@ -39,6 +39,11 @@ class Store(Protocol):
 
         Args:
             run: before its start, as `decision` took it.
+            inputs: what it is given, by name.
+            decision: of `begin`.
+
+        Raises:
+            IllegalTransition: the workflow has no such `start` edge.
         """
 
     def get(self, run_id: str) -> Run:
@@ -54,8 +59,12 @@ class Store(Protocol):
              limit: int = 50, before: str | None = None) -> list[Run]:  # fmt: skip
         """Return runs, newest first; `before` continues after the last of the previous page."""
 
-    def claimable(self, now: int) -> list[str]:
-        """Return the ids of the runs that could go on now: ready, due, or left behind by a dead process."""
+    def claimable(self, now: int, *, delayed: bool = False) -> list[str]:
+        """Return the ids of the runs that could go on now: ready, due, or left behind by a dead process.
+
+        Args:
+            delayed: also those in the delay before a retry, for a driver that sleeps through it.
+        """
 
     def claim(self, run_id: str, now: int) -> Run | None:
         """Take a run to drive it, or return None when it rests, has ended, or a living process holds it."""
@@ -64,10 +73,13 @@ class Store(Protocol):
         """Return whether a living process drives the run."""
 
     def release(self, run: Run, *, interrupted: bool) -> None:
-        """Give a claimed run back; `interrupted` when its action had begun. Without effect if the lease is lost."""
+        """Give a claimed run back; `interrupted` when its action had begun. Without effect if the lease is lost.
+
+        Where it cannot be written, the run counts as left behind by a dead process.
+        """
 
     def commit(self, decisions: Sequence[Decision]) -> list[Run | None]:
-        """Commit decisions in one transaction; None stands for each that came too late.
+        """Commit decisions in one transaction and return the runs as they are then; None for each that came too late.
 
         Raises:
             IllegalTransition: the one decision given is no declared edge from where its run is.
@@ -80,10 +92,10 @@ class Store(Protocol):
         """Yield a run's ledger in order, from the row after seq `after`."""
 
     def last_failure(self, run: Run) -> Transition | None:
-        """Return the run's latest row that is an error edge or a fault, or None."""
+        """Return the run's latest row that is an error edge or a fault, its `visit` the one that it left; or None."""
 
     def keep(self, run: Run, signal: Kept) -> bool:
-        """Put a signal into the inbox of a run that is still as given; False when it has moved on meanwhile."""
+        """Put a signal into the inbox of a run; False when the run or the message id is not as the caller saw it."""
 
     def message(self, run: Run, message_id: str) -> Kept | None:
         """Return the signal that came to a run under a message id, consumed or not."""
@@ -95,10 +107,15 @@ class Store(Protocol):
         """Return a named result saved in this visit, or None."""
 
     def save_checkpoint(self, run: Run, name: str, value: str) -> None:
-        """Save a named result in this visit. Raises LeaseLost."""
+        """Save a named result in this visit; it is progress, and forgives crashes.
+
+        Raises:
+            LeaseLost: somebody else has the run, or it has moved on.
+            UsageError: the name was saved before in this visit.
+        """
 
     def beat(self, run: Run, detail: str | None, now: int) -> None:
-        """Record a sign of life of an attempt, with its detail. Raises LeaseLost."""
+        """Record a sign of life of an attempt; a new detail is progress, and forgives crashes. Raises LeaseLost."""
 
     def last_beat(self, run: Run) -> Any:
         """Return the detail of the last heartbeat in this visit, or None."""

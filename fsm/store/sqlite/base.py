@@ -1,61 +1,109 @@
 """An open store: a connection for each thread that uses it, and what the process shares."""
 
 import contextlib
-import ctypes
 import os
 import sqlite3
 import threading
-import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from fsm.errors import StoreError
 from fsm.store.lock import Life
-from fsm.store.sqlite.connection import Connection, translated
+from fsm.store.sqlite.connection import Connection, OutcomeUnknown, guard_identity, translated
 from fsm.store.sqlite.schema import migrate
+
+T = TypeVar("T")
 
 
 class Opened:
     """A database file and this process's connections to it, one per thread."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+        # However the file is named, through links or not, there is one lock file beside it.
+        self.path = Path(os.path.realpath(path))
+        self._pid: int | None = os.getpid()
         self._local = threading.local()
         self._mutex = threading.Lock()
         self._connections: list[tuple[threading.Thread, Connection]] = []
-        is_new = not self.path.exists()
-        connection = self._connection
-        migrate(connection)
-        with translated(self.path):
-            if is_new:
-                _sync_folder(self.path.parent)
-            self._life = Life(connection.lock.path)
-        _STORES.add(self)
+        try:
+            with translated(self.path):
+                is_new = not self.path.exists()
+                connection = self._connect()
+                migrate(connection)
+                if is_new:
+                    _sync_folder(self.path.parent)
+                self._life = Life(connection.lock.path)
+        except BaseException:
+            self.leave()
+            raise
+        self._identity = connection.identity
 
     @property
     def _connection(self) -> Connection:
+        if os.getpid() != self._pid:
+            raise StoreError(
+                "this store was opened before a fork; open a new Engine in the child process"
+                if self._pid
+                else f"this store on {self.path} is closed; open a new Engine"
+            )
         connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = Connection(self.path)
-            self._adopt(connection)
+        return connection or self._reconnect()
+
+    def _reconnect(self) -> Connection:
+        """Open a connection for this thread to the very file that the store was opened on."""
+        self._life.guard()
+        guard_identity(self.path, self._identity)
+        return self._connect()
+
+    def _connect(self) -> Connection:
+        connection = self._local.connection = Connection(self.path)
+        self._close_ended()
+        with self._mutex:
+            self._connections.append((threading.current_thread(), connection))
         return connection
 
-    def _adopt(self, connection: Connection) -> None:
-        """Remember a thread's connection; let go of those whose thread has ended."""
+    def _close_ended(self) -> None:
+        """Let go of the connections whose thread has ended."""
         with self._mutex:
+            ended = [other for thread, other in self._connections if not thread.is_alive()]
             self._connections = [(thread, other) for thread, other in self._connections if thread.is_alive()]
-            self._connections.append((threading.current_thread(), connection))
+        for other in ended:
+            other.close()
 
     @property
     def sql(self) -> sqlite3.Connection:
-        """This thread's connection, to read from."""
-        connection = self._connection
-        connection.guard_fork()
-        return connection.sql
+        """The connection of the calling thread, to read from."""
+        return self._connection.sql
 
     def _read(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with translated(self.path):
             return self.sql.execute(statement, parameters).fetchall()
+
+    def _durably(self, write: Callable[[sqlite3.Connection], T], landed: Callable[[T], bool] = lambda _: False) -> T:
+        """Write in one transaction; durable on return.
+
+        An error from COMMIT says nothing either way. The connection that had it is not trusted any more: the file is
+        opened anew, and read.
+
+        Args:
+            write: does the work inside the transaction.
+            landed: whether what `write` returned stands in the file.
+
+        Raises:
+            OutcomeUnknown: COMMIT failed, and nothing shows that it took effect.
+            StoreError: nothing was written.
+        """
+        try:
+            with self._connection.transaction() as sql:
+                result = write(sql)
+        except OutcomeUnknown:
+            self.leave()
+            with contextlib.suppress(StoreError):
+                if landed(result):
+                    return result
+            raise
+        return result
 
     def leave(self) -> None:
         """Close this thread's connection, if it has one."""
@@ -68,33 +116,11 @@ class Opened:
 
     def close(self) -> None:
         """Close this thread's connection and let go of the workers' signs of life; runs that were held are free."""
-        self.leave()
-        self._life.close()
-        _STORES.discard(self)
-
-    def _leave_to_parent(self) -> None:
-        """In a forked child: drop the inherited locks, and keep the inherited handles from ever being closed.
-
-        Closing them would take part in the parent's shared memory; the lock stays with the parent, whose own
-        descriptors hold it.
-        """
-        for _, connection in self._connections:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection.sql))
-            with contextlib.suppress(OSError):
-                connection.lock.close()
-        with contextlib.suppress(OSError):
+        if os.getpid() == self._pid:
+            self.leave()
+            self._close_ended()
             self._life.close()
-
-
-_STORES: "weakref.WeakSet[Opened]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for store in list(_STORES):
-        store._leave_to_parent()  # noqa: SLF001
-
-
-os.register_at_fork(after_in_child=_after_fork)
+            self._pid = None
 
 
 def _sync_folder(folder: Path) -> None:

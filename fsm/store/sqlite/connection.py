@@ -1,12 +1,15 @@
 """One SQLite connection of one thread: its settings, its guards, its transactions."""
 
 import contextlib
+import ctypes
 import os
+import re
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from fsm.errors import SchemaError, StoreBusy, StoreError
+from fsm.errors import SchemaError, StoreBusy, StoreError, UsageError
 from fsm.store.lock import WriterLock
 
 APPLICATION_ID = 0x66736D31
@@ -17,10 +20,13 @@ _FRAMES_PER_COMMIT = 6
 _PAGE_BYTES = 4_096
 
 _SETTINGS = {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "trusted_schema": 0, "mmap_size": 0}
-_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"}
+_NETWORK = {
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "ncpfs",
+    "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse",
+}  # fmt: skip
 
 
-class OutcomeUnknown(StoreError):
+class OutcomeUnknown(StoreError):  # noqa: N818 - it says what is known, which is no error of its own
     """COMMIT failed: whether it took effect can only be read back."""
 
 
@@ -41,16 +47,21 @@ class Connection:
         self._frames = 0
         refuse_network(path)
         with translated(path):
+            if path.is_dir():
+                raise StoreError(f"{path} is a folder; name a file for the store")
             self.lock = WriterLock(path.with_name(path.name + "-lock"))
             self.sql = self._open()
-        found = os.stat(path)
-        self._identity = (found.st_dev, found.st_ino)
+            self.identity = _identity(path)
+        _OPEN.add(self)
 
     def _open(self) -> sqlite3.Connection:
-        sql = sqlite3.connect(self.path, isolation_level=None, timeout=5.0, cached_statements=256)
+        # One thread uses it; where that has ended, another one closes it.
+        sql = sqlite3.connect(
+            self.path, isolation_level=None, timeout=5.0, cached_statements=256, check_same_thread=False
+        )
         try:
-            _refuse_foreign(sql, self.path)
             with self.lock.held():
+                _refuse_foreign(sql, self.path)
                 for name, wanted in _SETTINGS.items():
                     sql.execute(f"PRAGMA {name}={wanted}")
             _verify(sql, self.path)
@@ -58,22 +69,6 @@ class Connection:
             sql.close()
             raise
         return sql
-
-    def guard_fork(self) -> None:
-        """Refuse a connection that was inherited by a fork. Raises StoreError."""
-        if os.getpid() != self.pid:
-            raise StoreError("this store was opened before a fork; open a new Engine in the child process")
-
-    def _guard_file(self) -> None:
-        """Refuse to write into a file that was moved or replaced. Raises StoreError."""
-        try:
-            found = os.stat(self.path)
-        except FileNotFoundError:
-            raise StoreError(f"{self.path} was moved or deleted while in use; nothing more is written to it. "
-                             "Put it back, or open a new Engine") from None  # fmt: skip
-        if (found.st_dev, found.st_ino) != self._identity:
-            raise StoreError(f"{self.path} was replaced by another file while in use; nothing was written. "
-                             "Open a new Engine on it")  # fmt: skip
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -84,22 +79,24 @@ class Connection:
             OutcomeUnknown: COMMIT itself failed.
             StoreError: nothing was written.
         """
-        self.guard_fork()
-        self._guard_file()
-        self.lock.acquire()
         try:
+            self.lock.acquire()
+            guard_identity(self.path, self.identity)
             self.sql.execute("BEGIN IMMEDIATE")
             yield self.sql
             self._commit()
             self._frames += _FRAMES_PER_COMMIT
             if self._frames >= FRAMES_PER_CHECKPOINT:
                 self._checkpoint()
-        except sqlite3.Error as error:
+        except sqlite3.IntegrityError:
+            raise
+        except (sqlite3.Error, OSError, UnicodeEncodeError) as error:
             raise ours(error, self.path) from error
         finally:
-            if self.sql.in_transaction:
+            try:
                 self._roll_back()
-            self.lock.release()
+            finally:
+                self.lock.release()
 
     def wrote(self, size_bytes: int) -> None:
         """Tell of a large value, so that the log is checkpointed in time."""
@@ -119,25 +116,35 @@ class Connection:
                 self.sql.execute("ROLLBACK")
 
     def _checkpoint(self) -> None:
-        """Copy the log into the database, so that it is reused in place; a reader in the way only delays it."""
-        self._frames = 0
-        with contextlib.suppress(sqlite3.OperationalError):
-            self.sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        """Copy the log into the database, so that it is reused in place.
 
-    def reopen(self) -> None:
-        """Open the file anew: after an error of COMMIT nothing that the old connection believes is trusted."""
-        with translated(self.path):
-            with contextlib.suppress(sqlite3.Error):
-                self.sql.close()
-            self.sql = self._open()
+        A reader in the way only delays it, and whatever else goes wrong here, the commit before it stands.
+        """
+        self._frames = 0
+        with contextlib.suppress(sqlite3.Error):
+            self.sql.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         """Close under the writer lock, since the last one out takes a checkpoint."""
         if os.getpid() != self.pid:
             return
-        with contextlib.suppress(sqlite3.Error, StoreBusy), self.lock.held():
+        with contextlib.suppress(sqlite3.Error, StoreError, OSError), self.lock.held():
             self.sql.close()
+        with contextlib.suppress(sqlite3.Error):
+            self.sql.close()  # who cannot have the lock is not the last one
         self.lock.close()
+
+
+_OPEN: "weakref.WeakSet[Connection]" = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """Keep inherited handles from ever being closed in a forked child: it would take part in the parent's memory."""
+    for connection in list(_OPEN):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection.sql))
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _refuse_foreign(sql: sqlite3.Connection, path: Path) -> None:
@@ -155,6 +162,27 @@ def _verify(sql: sqlite3.Connection, path: Path) -> None:
                              "the file system does not support what durability needs")  # fmt: skip
 
 
+def _identity(path: Path) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116 - on the edge path
+    return found.st_dev, found.st_ino
+
+
+def guard_identity(path: Path, known: tuple[int, int]) -> None:
+    """Refuse to write into a file that was moved or replaced.
+
+    Raises:
+        StoreError: `path` is no longer the device and inode that are `known`.
+    """
+    try:
+        found = _identity(path)
+    except OSError:
+        raise StoreError(f"{path} was moved or deleted while in use; nothing more is written to it. "
+                         "Put it back, or open a new Engine") from None  # fmt: skip
+    if found != known:
+        raise StoreError(f"{path} was replaced by another file while in use; nothing was written. "
+                         "Open a new Engine on it")  # fmt: skip
+
+
 def refuse_network(path: Path, mounts: str = "/proc/mounts") -> None:
     """Refuse a network file system: its locks and syncs do not keep SQLite's promises.
 
@@ -162,14 +190,23 @@ def refuse_network(path: Path, mounts: str = "/proc/mounts") -> None:
         StoreError: names the mount.
     """
     try:
-        table = [line.split() for line in Path(mounts).read_text().splitlines()]
+        lines = Path(mounts).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except OSError:
         return
-    place = str(path.resolve())
-    best = max((row for row in table if len(row) > 2 and (place + "/").startswith(row[1].rstrip("/") + "/")),  # noqa: PLR2004
-               key=lambda row: len(row[1]), default=None)  # fmt: skip
-    if best and best[2] in _NETWORK:
-        raise StoreError(f"{path} lies on {best[1]}, a network file system ({best[2]}); put the store on a local disk")
+    place = os.path.realpath(path) + "/"
+    folder, kind = "", ""
+    for row in (line.split() for line in lines):
+        mounted = _unescaped(row[1]) if len(row) > 2 else "-"  # noqa: PLR2004
+        # Of several on one folder the last is on top.
+        if place.startswith(mounted.rstrip("/") + "/") and len(mounted) >= len(folder):
+            folder, kind = mounted, row[2]
+    if kind in _NETWORK:
+        raise StoreError(f"{path} lies on {folder}, a network file system ({kind}); put the store on a local disk")
+
+
+def _unescaped(mounted: str) -> str:
+    r"""Return a mount point as it is called: the table writes a blank as \040."""
+    return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), mounted)
 
 
 @contextlib.contextmanager
@@ -177,15 +214,15 @@ def translated(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and the file system into ours, with the cure."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeEncodeError) as error:
         raise ours(error, path) from error
 
 
-def ours(error: sqlite3.Error | OSError, path: Path) -> Exception:
-    """Return our error for one of SQLite or the file system; a violated constraint stays what it is."""
+def ours(error: sqlite3.Error | OSError | UnicodeEncodeError, path: Path) -> Exception:
+    """Return our error for one of SQLite, the file system, or a text that neither can hold."""
     said = str(error)
-    if isinstance(error, sqlite3.IntegrityError):
-        return error
+    if isinstance(error, UnicodeEncodeError):
+        return UsageError(f"{error.object!a} holds half a character (a lone surrogate), which cannot be stored")
     if isinstance(error, OSError):
         return StoreError(f"{path}: {error.strerror or said}{_cure(said)}")
     if isinstance(error, sqlite3.OperationalError):
@@ -200,6 +237,8 @@ def ours(error: sqlite3.Error | OSError, path: Path) -> Exception:
 def _cure(said: str) -> str:
     cures = {
         "full": "; nothing was lost: free some space, then resume",
+        "No space left": "; nothing was lost: free some space, then resume",
+        "disk I/O error": "; check the disk, and that it has space left",
         "readonly": "; the process needs write permission on the file and its folder",
         "unable to open": "; the folder must exist and be writable",
         "ermission": "; the process needs write permission on the file and its folder",

@@ -38,6 +38,10 @@ class Prepared:
         """Take the row number that a new run was given."""
         self.run = self.run._replace(row=row)
 
+    def wake(self) -> None:
+        """Take note that the run need not wait: what it awaits is here."""
+        self.run = self.run._replace(status="ready")
+
 
 @lru_cache(maxsize=600)
 def _insert_transitions(rows: int) -> str:
@@ -77,7 +81,7 @@ def write(sql: sqlite3.Connection, batch: Sequence[Prepared]) -> set[int]:
             taken.add(prepared.run.row)
         if prepared.run.row in taken and (decision.signals or decision.refused or decision.fresh):
             _consume(sql, decision)
-    _wake(sql, [p.decision for p in batch if p.run.row in taken and p.run.awaits and p.run.awaits != PERSON])
+    _wake(sql, [p for p in batch if p.run.row in taken and p.run.awaits and p.run.awaits != PERSON])
     return taken
 
 
@@ -116,12 +120,14 @@ def _rest(sql: sqlite3.Connection, decision: Decision) -> bool:
     return changed.rowcount == 1
 
 
-def store_signal(sql: sqlite3.Connection, run: Run, signal: Kept, used_seq: int | None) -> None:
-    """Put a signal into a run's inbox, consumed by a transition already or not."""
-    sql.execute(
-        "INSERT INTO signals(run_id, name, message_id, actor, payload, at, used_seq) VALUES (?,?,?,?,?,?,?)",
+def store_signal(sql: sqlite3.Connection, run: Run, signal: Kept, used_seq: int | None) -> int:
+    """Put a signal into a run's inbox, consumed by a transition already or not; return its id."""
+    ((number,),) = sql.execute(
+        "INSERT INTO signals(run_id, name, message_id, actor, payload, at, used_seq) VALUES (?,?,?,?,?,?,?) "
+        "RETURNING id",
         (run.row, signal.name, signal.message_id, signal.actor, json.dumps(signal.payload), signal.at, used_seq),
-    )
+    ).fetchall()
+    return int(number)
 
 
 def _consume(sql: sqlite3.Connection, decision: Decision) -> None:
@@ -132,12 +138,14 @@ def _consume(sql: sqlite3.Connection, decision: Decision) -> None:
     sql.executemany("UPDATE signals SET refused = 1 WHERE id = ?", [(number,) for number in decision.refused])
 
 
-def _wake(sql: sqlite3.Connection, waiting: Sequence[Decision]) -> None:
+def _wake(sql: sqlite3.Connection, waiting: Sequence[Prepared]) -> None:
     """Let a run go on that came to await a signal which had arrived before it."""
-    for decision in waiting:
-        sql.execute(
+    for prepared in waiting:
+        woken = sql.execute(
             "UPDATE runs SET status = 'ready' WHERE id = ? AND status = 'waiting' AND EXISTS("
             "SELECT 1 FROM signals WHERE run_id = runs.id AND id > ? AND used_seq IS NULL AND refused = 0 "
             "AND name IN (SELECT value FROM json_each(runs.awaits)))",
-            (decision.run.row, decision.seen),
+            (prepared.run.row, prepared.decision.seen),
         )
+        if woken.rowcount:
+            prepared.wake()

@@ -1,10 +1,11 @@
 """What runs carry and leave behind: values, ledger, signals, checkpoints, heartbeats."""
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fsm.errors import LeaseLost, NotFound
+from fsm.errors import LeaseLost, NotFound, UsageError
 from fsm.model.run import Artifact, Kept, Run, Transition
 from fsm.store import Written
 from fsm.store.sqlite.base import Opened
@@ -41,8 +42,8 @@ class Records(Opened):
     def _page(self, number: int, after: int) -> list[Written]:
         """Return one page of a ledger; short reads, so that a long one never holds up a checkpoint."""
         rows = self._read(
-            f"SELECT {TRANSITION_COLUMNS} FROM transitions WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT {_PAGE_ROWS}",  # noqa: S608
-            (number, after),
+            f"SELECT {TRANSITION_COLUMNS} FROM transitions WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?",  # noqa: S608
+            (number, after, _PAGE_ROWS),
         )
         page = [transition_of(row) for row in rows]
         if not page:
@@ -57,19 +58,30 @@ class Records(Opened):
 
     def last_failure(self, run: Run) -> Transition | None:
         rows = self._read(
-            f"SELECT {TRANSITION_COLUMNS} FROM transitions WHERE run_id = ? AND (event GLOB 'error:*' OR event = 'fault') "  # noqa: S608
-            "ORDER BY seq DESC LIMIT 1",
+            f"SELECT {TRANSITION_COLUMNS} FROM transitions "  # noqa: S608
+            "WHERE run_id = ? AND (event GLOB 'error:*' OR event = 'fault') ORDER BY seq DESC LIMIT 1",
             (run.row,),
         )
-        return transition_of(rows[0]) if rows else None
+        if not rows:
+            return None
+        failed = transition_of(rows[0])
+        ((left,),) = self._read("SELECT visit FROM transitions WHERE run_id = ? AND seq = ?", (run.row, failed.seq - 1))
+        return failed._replace(visit=left)
 
     def keep(self, run: Run, signal: Kept) -> bool:
-        with self._connection.transaction() as sql:
-            same = sql.execute("SELECT 1 FROM runs WHERE id = ? AND seq = ? AND epoch = ? AND status = ?",
-                               (run.row, run.seq, run.epoch, run.status)).fetchone()  # fmt: skip
-            if same:
-                store_signal(sql, run, signal, used_seq=None)
-            return same is not None
+        def put(sql: sqlite3.Connection) -> int | None:
+            same = sql.execute(
+                "SELECT 1 FROM runs WHERE id = ? AND seq = ? AND epoch = ? AND status = ? "
+                "AND NOT EXISTS(SELECT 1 FROM signals WHERE run_id = runs.id AND message_id = ?)",
+                (run.row, run.seq, run.epoch, run.status, signal.message_id),
+            ).fetchone()
+            return store_signal(sql, run, signal, used_seq=None) if same else None
+
+        def landed(number: int | None) -> bool:
+            return number is None or bool(self._signals("id = ? AND name = ? AND at = ?",
+                                                        (run.row, number, signal.name, signal.at)))  # fmt: skip
+
+        return self._durably(put, landed) is not None
 
     def message(self, run: Run, message_id: str) -> Kept | None:
         found = self._signals("message_id = ?", (run.row, message_id))
@@ -82,8 +94,8 @@ class Records(Opened):
     def _signals(self, condition: str, parameters: tuple[Any, ...]) -> list[Kept]:
         """Return the signals of a run that meet a condition (fixed text of this class; values are bound)."""
         rows = self._read(
-            "SELECT id, name, actor, payload, at, message_id FROM signals "
-            f"WHERE run_id = ? AND {condition} ORDER BY id",  # noqa: S608
+            "SELECT id, name, actor, payload, at, message_id FROM signals "  # noqa: S608
+            f"WHERE run_id = ? AND {condition} ORDER BY id",
             parameters,
         )
         return [Kept(number, name, actor, json.loads(payload), at, message)
@@ -95,27 +107,40 @@ class Records(Opened):
         return rows[0][0] if rows else None
 
     def save_checkpoint(self, run: Run, name: str, value: str) -> None:
-        self._progress(run, "INSERT INTO checkpoints(run_id, visit, name, value) VALUES (?,?,?,?)",
-                       (run.row, run.visit, name, value))  # fmt: skip
+        def save(sql: sqlite3.Connection) -> None:
+            _progress(sql, run)
+            if sql.execute("SELECT 1 FROM checkpoints WHERE run_id = ? AND visit = ? AND name = ?",
+                           (run.row, run.visit, name)).fetchone():  # fmt: skip
+                raise UsageError(f'"{name}" was saved before in this visit of "{run.state}"; give each result its name')
+            sql.execute("INSERT INTO checkpoints(run_id, visit, name, value) VALUES (?,?,?,?)",
+                        (run.row, run.visit, name, value))  # fmt: skip
+
+        self._durably(save, lambda _: self.checkpoint(run, name) == value)
 
     def beat(self, run: Run, detail: str | None, now: int) -> None:
-        self._progress(
-            run,
-            "INSERT INTO beats(run_id, visit, at, detail) VALUES (?,?,?,?) ON CONFLICT(run_id) DO UPDATE SET "
-            "detail = iif(visit = excluded.visit, coalesce(excluded.detail, detail), excluded.detail), "
-            "visit = excluded.visit, at = excluded.at",
-            (run.row, run.visit, now, detail),
-        )
+        def save(sql: sqlite3.Connection) -> None:
+            told = sql.execute("SELECT detail FROM beats WHERE run_id = ? AND visit = ?",
+                               (run.row, run.visit)).fetchone()  # fmt: skip
+            _progress(sql, run, forgives=detail is not None and (told is None or told[0] != detail))
+            sql.execute(
+                "INSERT INTO beats(run_id, visit, at, detail) VALUES (?,?,?,?) ON CONFLICT(run_id) DO UPDATE SET "
+                "detail = iif(visit = excluded.visit, coalesce(excluded.detail, detail), excluded.detail), "
+                "visit = excluded.visit, at = excluded.at",
+                (run.row, run.visit, now, detail),
+            )
 
-    def _progress(self, run: Run, statement: str, parameters: tuple[Any, ...]) -> None:
-        """Write what an attempt achieved, if it still holds the run; progress forgives the visit's crashes."""
-        with self._connection.transaction() as sql:
-            mine = sql.execute("UPDATE runs SET crashes = 0 WHERE id = ? AND epoch = ? AND seq = ? AND status = 'running'",
-                               (run.row, run.epoch, run.seq))  # fmt: skip
-            if mine.rowcount != 1:
-                raise LeaseLost(f'run {run.id} has moved on from attempt {run.attempt} of "{run.state}"')
-            sql.execute(statement, parameters)
+        self._durably(save)
 
     def last_beat(self, run: Run) -> Any:
         rows = self._read("SELECT detail FROM beats WHERE run_id = ? AND visit = ?", (run.row, run.visit))
         return json.loads(rows[0][0]) if rows and rows[0][0] is not None else None
+
+
+def _progress(sql: sqlite3.Connection, run: Run, *, forgives: bool = True) -> None:
+    """Make sure that an attempt still holds its run; what is new forgives the visit's crashes. Raises LeaseLost."""
+    mine = sql.execute(
+        "UPDATE runs SET crashes = iif(?, 0, crashes) WHERE id = ? AND epoch = ? AND seq = ? AND status = 'running'",
+        (forgives, run.row, run.epoch, run.seq),
+    )
+    if mine.rowcount != 1:
+        raise LeaseLost(f'run {run.id} has moved on from attempt {run.attempt} of "{run.state}"')

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ from fsm.model.run import Artifact, Decision, Run, Status
 from fsm.model.workflow import Workflow
 from fsm.store.ledger import genesis, input_digest
 from fsm.store.sqlite import claims, edges
-from fsm.store.sqlite.connection import OutcomeUnknown, translated
+from fsm.store.sqlite.claims import Holders
+from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
 from fsm.store.sqlite.records import Records
 from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
@@ -30,37 +32,23 @@ class SqliteStore(Records):
         super().__init__(path)
         self._pinned: dict[int, tuple[int, str]] = {}
         self._numbers: dict[str, int] = {}
-        self._worker: int | None = None
+        self._holders = Holders(self._life)
+        self._registering = threading.Lock()
 
     # -- workflows
 
     def save(self, flow: Workflow, text: str, now: int) -> None:
         if self._number(flow.digest) is not None:
             return
-        with self._connection.transaction() as sql:
-            other = sql.execute("SELECT digest FROM workflows WHERE name = ? AND version = ?",
-                                (flow.name, flow.version)).fetchone()  # fmt: skip
-            if other and other[0] != flow.digest:
-                raise UsageError(
-                    f'the content of "{flow.name}" changed under version {flow.version}, of which the store already '
-                    f"has runs; give the changed file version {flow.version + 1}"
-                )
-            if other:
-                return
-            (number,) = sql.execute("INSERT INTO workflows(name, version, digest, text, at) VALUES (?,?,?,?,?) "
-                                    "RETURNING id", (flow.name, flow.version, flow.digest, text, now)).fetchone()  # fmt: skip
-            sql.executemany("INSERT INTO edges(workflow_id, source, event, target, ends) VALUES (?,?,?,?,?)",
-                            [(number, *edge) for edge in flow.edges])  # fmt: skip
-            sql.execute("UPDATE workflows SET sealed = 1 WHERE id = ?", (number,))
+        self._durably(lambda sql: _store(sql, flow, text, now), lambda _: self._number(flow.digest) is not None)
 
     def _number(self, digest: str) -> int | None:
         number = self._numbers.get(digest)
         if number is None:
-            for number, version, found in self._read("SELECT id, version, digest FROM workflows WHERE digest = ?", (digest,)):
-                self._numbers[found] = number
-                self._pinned[number] = (version, found)
-            number = self._numbers.get(digest)
-        return number
+            for number, version in self._read("SELECT id, version FROM workflows WHERE digest = ?", (digest,)):
+                self._numbers[digest] = number
+                self._pinned[number] = (version, digest)
+        return self._numbers.get(digest)
 
     def text(self, digest: str) -> str:
         rows = self._read("SELECT text FROM workflows WHERE digest = ?", (digest,))
@@ -79,36 +67,40 @@ class SqliteStore(Records):
         assert number is not None, "save the workflow before its first run"
         head = genesis(run.id, run.digest, inputs)
         prepared = Prepared(decision._replace(run=decision.run._replace(head=head)), number)
-        try:
-            with self._connection.transaction() as sql:
-                found = self._fetch(sql, "name = ? AND key = ?", (run.workflow, run.key)) if run.key else []
-                if found:
-                    return found[0]
-                self._bear(sql, run, inputs, prepared)
-        except OutcomeUnknown:
-            self._connection.reopen()
-            return self.get(run.id)
-        return prepared.run
+        worker = self._registered(run.started_at) if run.status == "running" else None
 
-    def _bear(self, sql: sqlite3.Connection, run: Run, inputs: Sequence[Artifact], prepared: Prepared) -> None:
-        worker = self._register(sql, run.started_at) if run.status == "running" else None
-        (row,) = sql.execute(
+        def bear(sql: sqlite3.Connection) -> Run:
+            found = self._fetch(sql, "name = ? AND key = ?", (run.workflow, run.key)) if run.key is not None else []
+            return found[0] if found else self._bear(sql, run, inputs, prepared, worker)
+
+        return self._durably(bear, lambda born: bool(self._read("SELECT 1 FROM runs WHERE uid = ?", (born.id,))))
+
+    def _bear(
+        self, sql: sqlite3.Connection, run: Run, inputs: Sequence[Artifact], prepared: Prepared, worker: int | None
+    ) -> Run:
+        ((row,),) = sql.execute(
             "INSERT INTO runs(uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, entered_at, "
             "attempt, epoch, worker_id, started_at, updated_at) VALUES (?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?) RETURNING id",
             (run.id, prepared.workflow_id, run.workflow, run.key, input_digest(inputs), run.status,
-             genesis(run.id, run.digest, inputs), run.started_at, run.epoch, worker, run.started_at, run.started_at),
-        ).fetchone()  # fmt: skip
+             prepared.decision.run.head, run.started_at, run.epoch, worker, run.started_at, run.started_at),
+        ).fetchall()  # fmt: skip
         prepared.place(row)
         if inputs:
             edges.write_inputs(sql, row, inputs)
-        edges.write(sql, [prepared])
+        try:
+            edges.write(sql, [prepared])
+        except sqlite3.IntegrityError as error:
+            raise _refusal(prepared.decision, error) from None
+        if prepared.run.status == "running":
+            self._holders.take(prepared.run)  # before anybody can see it
+        return prepared.run
 
     def get(self, run_id: str) -> Run:
         with translated(self.path):
             exact = self._fetch(self.sql, "uid = ?", (run_id,))
             if not exact and run_id:
                 # A prefix is enough where only one run has it; "{" follows every character of an id.
-                exact = self._fetch(self.sql, "uid > ? AND uid < ? LIMIT 2", (run_id.upper(), run_id.upper() + "{"))
+                exact = self._fetch(self.sql, "uid >= ? AND uid < ? LIMIT 2", (run_id.upper(), run_id.upper() + "{"))
         if not exact:
             raise NotFound(f'no run "{run_id}" in {self.path}; `fsm ls` lists those there are')
         if len(exact) > 1:
@@ -155,87 +147,85 @@ class SqliteStore(Records):
 
     # -- claims
 
-    def _register(self, sql: sqlite3.Connection, now: int) -> int:
-        """Return this process's worker number, registered inside the open transaction at its first claim.
+    def _registered(self, now: int) -> int:
+        """Return this process's worker number, registered before its first claim.
 
         Its sign of life is shown before anybody else can see the row.
         """
-        if self._worker is None:
-            (number,) = sql.execute("INSERT INTO workers(host, pid, at) VALUES (?,?,?) RETURNING id",
-                                    (socket.gethostname(), os.getpid(), now)).fetchone()  # fmt: skip
-            self._life.show(number)
-            self._worker = number
-        return self._worker
+        with self._registering:
+            if self._holders.worker is None:
+                self._holders.worker = self._durably(lambda sql: self._register(sql, now))
+            return self._holders.worker
 
-    def claimable(self, now: int) -> list[str]:
+    def _register(self, sql: sqlite3.Connection, now: int) -> int:
+        ((number,),) = sql.execute("INSERT INTO workers(host, pid, at) VALUES (?,?,?) RETURNING id",
+                                   (socket.gethostname(), os.getpid(), now)).fetchall()  # fmt: skip
+        self._life.show(number)
+        return int(number)
+
+    def claimable(self, now: int, *, delayed: bool = False) -> list[str]:
         with translated(self.path):
-            return claims.claimable(self.sql, self._life, now)
+            return claims.claimable(self.sql, self._holders, now, delayed=delayed)
 
     def claim(self, run_id: str, now: int) -> Run | None:
         with translated(self.path):
-            if not claims.could_go_on(self.sql, self._life, run_id, now):
+            if not claims.could_go_on(self.sql, self._holders, run_id, now):
                 return None
-        registered = self._worker
-        try:
-            with self._connection.transaction() as sql:
-                worker = self._register(sql, now)
-                if not claims.take(sql, self._life, run_id, worker, now):
-                    self._worker = registered  # the rollback below takes the registration back
-                    sql.execute("ROLLBACK")
-                    return None
-                return self._fetch(sql, "uid = ?", (run_id,))[0]
-        except OutcomeUnknown:
-            self._connection.reopen()
-            mine = self._read("SELECT 1 FROM runs WHERE uid = ? AND worker_id = ?", (run_id, self._worker))
-            return self.get(run_id) if mine else None
-        except BaseException:
-            self._worker = registered
-            raise
+        worker = self._registered(now)
+
+        def take(sql: sqlite3.Connection) -> Run | None:
+            if not claims.take(sql, self._holders, run_id, worker, now):
+                return None
+            (run,) = self._fetch(sql, "uid = ?", (run_id,))
+            self._holders.take(run)  # before anybody can see it
+            return run
+
+        return self._durably(take, lambda run: run is None or self._holds(run, worker))
+
+    def _holds(self, run: Run, worker: int) -> bool:
+        return bool(self._read("SELECT 1 FROM runs WHERE id = ? AND epoch = ? AND worker_id = ?",
+                               (run.row, run.epoch, worker)))  # fmt: skip
 
     def held(self, run_id: str) -> bool:
         with translated(self.path):
-            return claims.held(self.sql, self._life, run_id)
+            return claims.held(self.sql, self._holders, run_id)
 
     def release(self, run: Run, *, interrupted: bool) -> None:
-        with self._connection.transaction() as sql:
-            sql.execute(
+        self._holders.let_go(run)
+        self._durably(
+            lambda sql: sql.execute(
                 "UPDATE runs SET status = 'ready', worker_id = NULL, interrupted = interrupted OR (? AND seq = ?) "
                 "WHERE id = ? AND epoch = ? AND status = 'running'",
                 (interrupted, run.seq, run.row, run.epoch),
             )
+        )
 
     # -- edges
 
     def commit(self, decisions: Sequence[Decision]) -> list[Run | None]:
         batch = [Prepared(decision, self._numbers[decision.run.digest]) for decision in decisions]
-        connection = self._connection
-        connection.wrote(sum(prepared.size_bytes for prepared in batch))
-        try:
-            with connection.transaction() as sql:
-                taken = self._write(sql, batch)
-        except OutcomeUnknown:
-            connection.reopen()
-            taken = self._read_back(batch)
-            if not taken:
-                raise
+        self._connection.wrote(sum(prepared.size_bytes for prepared in batch))
+        taken = self._durably(
+            lambda sql: self._cross(sql, batch), lambda rows: all(self._stands(p) for p in batch if p.run.row in rows)
+        )
+        for prepared in batch:
+            if prepared.run.status != "running" or prepared.run.row not in taken:
+                self._holders.let_go(prepared.run)
         return [prepared.run if prepared.run.row in taken else None for prepared in batch]
 
-    def _read_back(self, batch: Sequence[Prepared]) -> set[int]:
-        """Return which decisions are in the file after all: a failed COMMIT says nothing either way."""
-        return {
-            p.run.row
-            for p in batch
-            if self._read("SELECT 1 FROM runs WHERE id = ? AND seq = ? AND head = ? AND status = ?",
-                          (p.run.row, p.run.seq, p.run.head, p.run.status))
-        }  # fmt: skip
+    def _stands(self, prepared: Prepared) -> bool:
+        """Return whether a decision is in the file; a run that came to rest at least is not held any more."""
+        run = prepared.run
+        if prepared.decision.transition:
+            return bool(self._read("SELECT 1 FROM transitions WHERE run_id = ? AND seq = ? AND hash = ?",
+                                   (run.row, run.seq, run.head)))  # fmt: skip
+        return not self._read("SELECT 1 FROM runs WHERE id = ? AND seq = ? AND epoch = ? AND status = 'running'",
+                              (run.row, run.seq, run.epoch))  # fmt: skip
 
-    def _write(self, sql: sqlite3.Connection, batch: Sequence[Prepared]) -> set[int]:
+    def _cross(self, sql: sqlite3.Connection, batch: Sequence[Prepared]) -> set[int]:
         """Write all at once; where the law refuses a part, each by itself in the same transaction."""
         if len(batch) == 1:
-            try:
-                return edges.write(sql, batch)
-            except sqlite3.IntegrityError as error:
-                raise _refusal(batch[0].decision, error) from None
+            return self._cross_one(sql, batch[0])
         sql.execute("SAVEPOINT batch")
         try:
             taken = edges.write(sql, batch)
@@ -251,6 +241,33 @@ class SqliteStore(Records):
                 sql.execute("RELEASE one")
         sql.execute("RELEASE batch")
         return taken
+
+    def _cross_one(self, sql: sqlite3.Connection, prepared: Prepared) -> set[int]:
+        try:
+            return edges.write(sql, [prepared])
+        except sqlite3.IntegrityError as error:
+            sql.execute("ROLLBACK")
+            if prepared.decision.fresh and "signals.message_id" in str(error):
+                return set()  # the same message was stored meanwhile
+            raise _refusal(prepared.decision, error) from None
+
+
+def _store(sql: sqlite3.Connection, flow: Workflow, text: str, now: int) -> None:
+    """Store a workflow and its edges, and seal it; one that is there already is left as it is."""
+    other = sql.execute("SELECT digest FROM workflows WHERE name = ? AND version = ?",
+                        (flow.name, flow.version)).fetchone()  # fmt: skip
+    if other and other[0] != flow.digest:
+        raise UsageError(
+            f'the content of "{flow.name}" changed under version {flow.version}, of which the store already '
+            f"has runs; give the changed file version {flow.version + 1}"
+        )
+    if other:
+        return
+    ((number,),) = sql.execute("INSERT INTO workflows(name, version, digest, text, at) VALUES (?,?,?,?,?) RETURNING id",
+                               (flow.name, flow.version, flow.digest, text, now)).fetchall()  # fmt: skip
+    sql.executemany("INSERT INTO edges(workflow_id, source, event, target, ends) VALUES (?,?,?,?,?)",
+                    [(number, *edge) for edge in flow.edges])  # fmt: skip
+    sql.execute("UPDATE workflows SET sealed = 1 WHERE id = ?", (number,))
 
 
 def _refusal(decision: Decision, error: sqlite3.IntegrityError) -> Exception:

@@ -119,7 +119,8 @@ CREATE TRIGGER rest AFTER INSERT ON transitions WHEN NEW.status <> 'running' BEG
   UPDATE runs SET state = NEW.target, seq = NEW.seq, head = NEW.hash,
     entered_at = iif(visit = NEW.visit AND NEW.event <> 'redrive', entered_at, NEW.at),
     crashes = iif(visit = NEW.visit AND NEW.event GLOB 'retry:*', crashes, 0),
-    interrupted = iif(visit = NEW.visit AND NEW.event GLOB 'retry:*', interrupted OR NEW.interrupted, 0),
+    interrupted = CASE WHEN NEW.event = 'redrive' THEN NEW.interrupted
+      WHEN visit = NEW.visit AND NEW.event GLOB 'retry:*' THEN interrupted OR NEW.interrupted ELSE 0 END,
     visits = coalesce(NEW.visits, visits),
     visit = NEW.visit, attempt = NEW.attempt, tries = NEW.tries, updated_at = NEW.at,
     status = NEW.status, due_at = NEW.due_at, awaits = NEW.awaits, worker_id = NULL
@@ -144,7 +145,7 @@ CREATE TRIGGER edges_fixed BEFORE UPDATE ON edges BEGIN SELECT RAISE(ABORT, 'sea
 CREATE TRIGGER edges_kept BEFORE DELETE ON edges
 WHEN EXISTS(SELECT 1 FROM workflows WHERE id = OLD.workflow_id) BEGIN SELECT RAISE(ABORT, 'sealed'); END;
 CREATE TRIGGER edges_sealed BEFORE INSERT ON edges
-WHEN (SELECT sealed FROM workflows WHERE id = NEW.workflow_id) BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+WHEN (SELECT sealed FROM workflows WHERE id = NEW.workflow_id) IS NOT 0 BEGIN SELECT RAISE(ABORT, 'sealed'); END;
 CREATE TRIGGER workflows_fixed BEFORE UPDATE ON workflows
 WHEN OLD.sealed OR (NEW.id, NEW.name, NEW.version, NEW.digest, NEW.text) <> (OLD.id, OLD.name, OLD.version, OLD.digest, OLD.text)
 BEGIN SELECT RAISE(ABORT, 'sealed'); END;

@@ -1,0 +1,1 @@
+"""The verbs of the API, and the drive loop behind them."""

@@ -1,0 +1,116 @@
+"""A ledger as rows of a table and as JSON."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
+
+from fsm.model.run import Artifact, Transition
+from fsm.render.instants import lasting, local, utc
+from fsm.render.table import Column, Table, filled
+from fsm.render.terminal import safe
+
+COLUMNS = (
+    Column("SEQ"),
+    Column("TIME", spare=4),
+    Column("SOURCE", least=8, spare=2),
+    Column("EVENT", least=10),
+    Column("TARGET", least=8),
+    Column("STATUS", spare=3),
+    Column("TRY", spare=5),
+    Column("DETAIL", least=12, spare=1),
+)
+_INDENT = "    "
+
+
+class Ledger:
+    """A ledger as text, page by page, so that a long one is never in memory whole.
+
+    Args:
+        room: columns of the terminal, or None for as many as it takes.
+        zone: of the times shown; None is the machine's own.
+    """
+
+    def __init__(self, room: int | None, zone: tzinfo | None, *, colour: bool = False) -> None:
+        self._table = Table(COLUMNS, room)
+        self._room = room
+        self._zone = zone
+        self._colour = colour
+        self._is_begun = False
+
+    def page(self, rows: Sequence[tuple[Transition, Iterable[Artifact]]]) -> str:
+        """Return more rows, each followed by the values given with it; the first page has the titles."""
+        cells = [_cells(transition, self._zone) for transition, _ in rows]
+        table = self._table
+        lines = table.lines(cells) if self._is_begun else table.head(cells, colour=self._colour)
+        shown = [] if self._is_begun else [lines.pop(0)]
+        self._is_begun = True
+        for line, (_, values) in zip(lines, rows, strict=True):
+            shown += [line, *(self._value(*value) for value in values)]
+        return "\n".join(shown)
+
+    def _value(self, name: str, text: str) -> str:
+        if self._room is None:
+            return safe(f"{_INDENT}{name} = {text}")
+        return filled(safe(f"{_INDENT}{name} = {text[: self._room]}"), self._room).rstrip()
+
+
+def _cells(row: Transition, zone: tzinfo | None) -> tuple[str, ...]:
+    return (
+        str(row.seq), local(row.at, zone), row.source, row.event, row.target, row.status, str(row.attempt),
+        told(row),
+    )  # fmt: skip
+
+
+def told(row: Transition) -> str:
+    """Return in one line what else there is to say about a transition."""
+    detail = row.detail or {}
+    parts = []
+    if "class" in detail:
+        parts.append(f"{detail['class']}: {detail['message']}")
+    elif detail.get("reason"):
+        parts.append(str(detail["reason"]))
+    if row.interrupted:
+        parts.append("effect unknown")
+    if row.actor:
+        parts.append(f"by {row.actor}")
+    if row.of_seq:
+        parts.append(f"of {row.of_seq}")
+    if row.due_at is not None and row.event.startswith("retry:"):
+        parts.append(f"again in {lasting(max(row.due_at - row.at, 0))}")
+    return "; ".join(" ".join(part.split()) for part in parts)
+
+
+def fields(
+    row: Transition, values: Iterable[Artifact] | None = None, inputs: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return a transition as JSON; instants are RFC 3339 in UTC.
+
+    Args:
+        row: of the ledger.
+        values: the artifacts it wrote; None leaves them out.
+        inputs: of the run, for its first transition; None leaves them out.
+    """
+    found: dict[str, Any] = {
+        "seq": row.seq,
+        "at": utc(row.at),
+        "source": row.source or None,
+        "event": row.event,
+        "target": row.target,
+        "status": row.status,
+        "visit": row.visit,
+        "attempt": row.attempt,
+        "epoch": row.epoch,
+        "due_at": utc(row.due_at),
+        "awaits": list(row.awaits),
+        "interrupted": row.interrupted,
+        "of_seq": row.of_seq,
+        "actor": row.actor,
+        "detail": row.detail,
+        "hash": row.hash.hex(),
+    }
+    if inputs is not None:
+        found["input"] = dict(inputs)
+    if values is not None:
+        found["artifacts"] = {name: json.loads(value) for name, value in values}
+    return found

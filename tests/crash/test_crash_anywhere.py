@@ -1,0 +1,99 @@
+"""Guarantees 1 to 5, on random workflows, with deaths at points that Hypothesis chooses."""
+
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from fsm.checks import check_text
+from fsm.model.definition import ActionState
+from tests.crash.world import World, chain, told
+from tests.strategies import sound_definitions, to_yaml
+
+INPUTS = {"amount": 7, "title": "a", "tags": ["x"]}
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Any]:
+    definition = draw(sound_definitions(states_max=6))
+    _hurry(definition)
+    _ask_nobody(definition)
+    return {
+        "definition": definition,
+        "script": draw(st.lists(st.integers(0, 50), min_size=3, max_size=12)),
+        "with_once": draw(st.booleans()),
+    }
+
+
+def _hurry(definition: dict[str, Any]) -> None:
+    """Let actions run on the driving thread: what a death does there, it does on any."""
+    definition.get("defaults", {}).pop("timeout", None)
+    for state in definition["states"].values():
+        state.pop("timeout", None)
+        state.pop("heartbeat", None)
+        # A deadline that sleeping through a crash's retries might miss would make the two runs differ by design.
+        if "action" in state:
+            state.pop("deadline", None)
+
+
+def _ask_nobody(definition: dict[str, Any]) -> None:
+    """A question to a person is an answer more in the ledger; it has a test of its own."""
+    for state in definition["states"].values():
+        if state.get("interrupted") == "ask":
+            state["interrupted"] = {"probe": f"probe.{state['action'].removeprefix('act.')}"}
+
+
+def _world(folder: str, drawn: dict[str, Any]) -> World:
+    text = to_yaml(drawn["definition"])
+    source, _ = check_text(text, "random.yaml")
+    assert source.workflow
+    inputs = {name: value for name, value in INPUTS.items() if name in source.workflow.definition.input}
+    return World(text, source.workflow, inputs, drawn["script"], Path(folder), with_once=drawn["with_once"])
+
+
+def _undisturbed(drawn: dict[str, Any]) -> tuple[World, list[dict[str, Any]]]:
+    with tempfile.TemporaryDirectory() as folder:
+        world = _world(folder, drawn)
+        assert world.live(None)
+        return world, chain(world.store, world.flow)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=worlds(), gaps=st.lists(st.integers(0, 150), min_size=1, max_size=3))
+def test_a_run_that_dies_anywhere_ends_in_the_ledger_of_an_undisturbed_one(
+    drawn: dict[str, Any], gaps: list[int]
+) -> None:
+    undisturbed, expected = _undisturbed(drawn)
+    with tempfile.TemporaryDirectory() as folder:
+        world = _world(folder, drawn)
+        for gap in [*gaps, None]:
+            ended = world.live(gap)
+            rows = chain(world.store, world.flow)
+            assert len(rows) >= world.acknowledged, "an acknowledged edge was lost"
+            assert list(told(rows)) == list(told(expected))[: len(rows)]
+            if ended:
+                break
+        assert ended
+        assert list(told(rows)) == list(told(expected))
+    event(f"deaths: {world.life}")
+    _no_committed_work_was_repeated(world)
+    assert set(world.effects) == set(undisturbed.effects)
+
+
+def _no_committed_work_was_repeated(world: World) -> None:
+    """Each attempt ran once, and once more only after a death in mid-flight: with its key, and told so."""
+    attempts = defaultdict(list)
+    for execution in world.executions:
+        attempts[execution.key, execution.attempt].append(execution)
+    for (_, attempt), calls in attempts.items():
+        lives = [call.life for call in calls]
+        assert lives == sorted(set(lives)), "an attempt ran twice in one life"
+        state = world.flow.states[calls[0].state]
+        assert isinstance(state, ActionState)
+        if state.interrupted == "repeat":
+            assert all(call.interrupted for call in calls[1:]), "a repeated attempt was not told"
+        if attempt == 1:
+            assert not calls[0].interrupted or calls[0].life > 0

@@ -1,0 +1,293 @@
+"""A world that dies on command: a workflow is run, killed at a chosen point, resumed, until it has ended.
+
+Every statement that the store executes, and every moment before, inside and after an action, is a point. A death is
+a BaseException after which the store answers nothing more, as for a killed process: no release, no rollback but
+SQLite's own. The next life opens the file anew.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import fsm
+from fsm.engine.engine import Engine
+from fsm.model.definition import ActionState, SignalState
+from fsm.model.run import PERSON, Run, Transition
+from fsm.model.workflow import Workflow
+from fsm.store.ledger import digest_of, genesis, link
+from fsm.store.sqlite.rows import TRANSITION_COLUMNS
+
+
+class Died(BaseException):
+    """The process was killed."""
+
+
+class Fuse:
+    """Burns at the n-th point of a life, and stays burnt."""
+
+    def __init__(self, length: int | None) -> None:
+        self.left = length
+        self.points = 0
+        self.burnt = False
+
+    def point(self) -> None:
+        self.points += 1
+        if self.burnt:
+            raise Died
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                self.burnt = True
+                raise Died
+
+
+class Mortal:
+    """A connection of SQLite each of whose statements is two points: before it and after it."""
+
+    def __init__(self, sql: sqlite3.Connection, fuse: Fuse) -> None:
+        self._sql = sql
+        self._fuse = fuse
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        self._fuse.point()
+        cursor = self._sql.execute(*arguments)
+        self._fuse.point()
+        return cursor
+
+    def executemany(self, *arguments: Any) -> sqlite3.Cursor:
+        self._fuse.point()
+        cursor = self._sql.executemany(*arguments)
+        self._fuse.point()
+        return cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sql, name)
+
+
+class Still:
+    """A clock that moves only when somebody sleeps; ids and chance are always the same."""
+
+    def __init__(self, instant: int = 1_700_000_000_000) -> None:
+        self.instant = instant
+
+    def now(self) -> int:
+        return self.instant
+
+    def draw(self) -> float:
+        return 0.5
+
+    def new_id(self) -> str:
+        return "01CRASH0000000000000000000"
+
+    def sleep(self, delay_ms: int) -> None:
+        self.instant += delay_ms
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One call of an action, as the outside world saw it; `life` counts the deaths before it."""
+
+    state: str
+    key: str
+    attempt: int
+    interrupted: bool
+    life: int
+
+
+@dataclass
+class World:
+    """The outside of one run: the script of outcomes, the effects, and the file.
+
+    Args:
+        script: numbers that decide, with state, visit and attempt, what each attempt does.
+        with_once: whether actions save their result by `ctx.once` before they end.
+    """
+
+    flow_yaml: str
+    flow: Workflow
+    inputs: dict[str, Any]
+    script: Sequence[int]
+    folder: Path
+    with_once: bool = False
+    executions: list[Execution] = field(default_factory=list)
+    effects: dict[str, tuple[int, str]] = field(default_factory=dict)
+    acknowledged: int = 0
+    life: int = 0
+    fuse: Fuse = field(default_factory=lambda: Fuse(None))
+    clock: Still = field(default_factory=Still)
+
+    def __post_init__(self) -> None:
+        self.store = self.folder / "runs.db"
+
+    # -- the user's side
+
+    def actions(self) -> list[Callable[..., Any]]:
+        made = []
+        for name, states in self.flow.actions().items():
+            kind = self._probe if name.startswith("probe.") else self._act
+            made.append(fsm.action(name)(kind(states[0])))
+        return made
+
+    def _act(self, state: str) -> Callable[..., Any]:
+        def act(ctx: fsm.Context, **_: Any) -> Any:
+            self.fuse.point()
+            self.executions.append(Execution(state, ctx.key, ctx.attempt, ctx.interrupted, self.life))
+            outcome = self._outcome(state, ctx.visit, ctx.attempt)
+            if isinstance(outcome, Exception):
+                raise outcome
+            if self.with_once:
+                ctx.once("work", lambda: state)
+            self.effects[ctx.key] = (ctx.attempt, outcome.name)
+            self.fuse.point()
+            return outcome
+
+        return act
+
+    def _probe(self, state: str) -> Callable[..., Any]:
+        def probe(ctx: fsm.Context, **_: Any) -> Any:
+            self.fuse.point()
+            done = self.effects.get(ctx.key)
+            return fsm.Outcome(done[1], state) if done else None
+
+        return probe
+
+    def _outcome(self, state: str, visit: int, attempt: int) -> Any:
+        """Return what an attempt does: an outcome, declared or not, or an error; the same in every life."""
+        declared = self.flow.states[state]
+        assert isinstance(declared, ActionState)
+        place = crc32(f"{state}/{visit}/{attempt}".encode()) % len(self.script)
+        names = list(declared.success or {})
+        choices: list[Any] = [fsm.Outcome(name, state) for name in names] * 3
+        choices += [
+            fsm.RateLimited("slow down", retry_after_s=0.004), ConnectionRefusedError("no"), fsm.NotReady("soon"),
+            type("NotAnInvoice", (ValueError,), {})("no invoice"), fsm.Outcome("unheard", 1), fsm.BadRequest("no"),
+        ]  # fmt: skip
+        return choices[self.script[place] % len(choices)]
+
+    # -- the engine's side
+
+    def open(self, fuse: Fuse) -> Engine:
+        self.fuse = fuse
+        engine = Engine(self.store, actions=self.actions(), clock=self.clock, watch=self._hear)  # type: ignore[arg-type]
+        # The definition was read and checked once; reading it in every life would be most of the time.
+        library = engine.library
+        library._by_digest[self.flow.digest] = library._named[self.flow.name, self.flow.version] = self.flow
+        library._texts[self.flow.digest] = self.flow_yaml
+        connection = engine.store._connection  # type: ignore[attr-defined]
+        connection.sql = Mortal(connection.sql, fuse)
+        return engine
+
+    def _hear(self, run: Run, transition: Transition) -> None:
+        """Remember the last edge that a caller learned of."""
+        self.acknowledged = max(self.acknowledged, transition.seq)
+        assert run.seq == transition.seq
+
+    def live(self, length: int | None) -> bool:
+        """Run until the end or until the fuse burns; return whether the run has ended."""
+        engine = self.open(Fuse(length))
+        try:
+            return self._drive(engine)
+        except Died:
+            self.life += 1
+            return False
+        finally:
+            bury(engine)
+
+    def _drive(self, engine: Engine) -> bool:
+        run = engine.run("random", self.inputs, key="one")
+        while not run.is_final:
+            self._answer(engine, run)
+            engine.resume()
+            run = engine.get(run.id)
+        return True
+
+    def _answer(self, engine: Engine, run: Run) -> None:
+        """Do what the outside does with a run that rests: send its signal, answer its question, let time pass."""
+        if run.awaits == PERSON:
+            done = next((e for e in reversed(self.executions) if e.state == run.state), None)
+            effect = self.effects.get(done.key) if done else None
+            if effect:
+                engine.complete(run.id, run.state, outcome=effect[1], actor="ana")
+            else:
+                engine.redrive(run.id, actor="ana")
+        elif run.awaits:
+            self._signal(engine, run)
+        elif run.due_at is not None:
+            self.clock.instant = max(self.clock.instant, run.due_at)
+
+    def _signal(self, engine: Engine, run: Run) -> None:
+        choice = self.script[crc32(f"{run.state}/{run.visit}".encode()) % len(self.script)]
+        state = self.flow.states[run.state]
+        assert isinstance(state, SignalState)
+        names = sorted(state.signal)
+        if choice % 4 == 0 and run.due_at is not None:
+            self.clock.instant = max(self.clock.instant, run.due_at)
+            return
+        name = names[choice % len(names)]
+        payload = {"by": "ana"} if state.signal[name].payload else None
+        engine.signal(run.id, name, payload, actor="ana", message_id=f"{run.visit}")
+
+
+def bury(engine: Engine) -> None:
+    """Take from a dead engine what a process loses: its connection, uncommitted work and sign of life."""
+    store: Any = engine.store
+    connection = store._connection
+    sql = connection.sql._sql if isinstance(connection.sql, Mortal) else connection.sql
+    connection.sql = sql
+    store.close()
+
+
+def chain(path: Path, flow: Workflow, inputs_digest_free: bool = True) -> list[dict[str, Any]]:
+    """Return the ledger as stored, after proving that run, chain, artifacts and edges agree."""
+    sql = sqlite3.connect(path)
+    sql.row_factory = sqlite3.Row
+    runs = sql.execute("SELECT * FROM runs").fetchall()
+    if not runs:
+        sql.close()
+        return []
+    (run,) = runs
+    rows = [dict(row) for row in sql.execute("SELECT * FROM transitions WHERE run_id = ? ORDER BY seq", (run["id"],))]
+    written = _artifacts(sql, run["id"])
+    names = [name.strip() for name in TRANSITION_COLUMNS.split(",") if name.strip() != "hash"]
+    head = genesis(run["uid"], flow.digest, [(name, value) for name, value, _ in written.get(0, [])])  # type: ignore[misc]
+    declared = {(edge.source, edge.event, edge.target) for edge in flow.edges}
+    state, epoch = "", 0
+    for place, row in enumerate(rows, 1):
+        assert row["seq"] == place
+        assert row["source"] == state
+        assert row["epoch"] >= epoch
+        moved = (row["source"], row["event"], row["target"])
+        assert moved in declared or row["event"] in ("redrive", "complete", "cancel"), moved
+        artifacts = [(name, digest) for name, value, digest in written.get(place, [])]
+        assert all(digest_of(value) == digest for _, value, digest in written.get(place, []))
+        head = link(head, [row[name] for name in names], artifacts)
+        assert row["hash"] == head, f"the chain breaks at {place}"
+        state, epoch = row["target"], row["epoch"]
+    assert (run["seq"], run["state"], run["head"]) == (len(rows), state, head)
+    if rows:
+        assert (run["visit"], run["attempt"]) == (rows[-1]["visit"], rows[-1]["attempt"])
+    assert sql.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    sql.close()
+    return [row | {"written": [(name, json.loads(value)) for name, value, _ in written.get(row["seq"], [])]} for row in rows]
+
+
+def _artifacts(sql: sqlite3.Connection, run: int) -> dict[int, list[tuple[str, str, bytes]]]:
+    written: dict[int, list[tuple[str, str, bytes]]] = {}
+    for seq, name, value, digest in sql.execute(
+        "SELECT seq, name, value, digest FROM artifacts WHERE run_id = ? ORDER BY id", (run,)
+    ):
+        written.setdefault(seq, []).append((name, value, digest))
+    return written
+
+
+def told(rows: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    """Yield what an undisturbed run and a crashed one have in common: all but time, epoch and hash."""
+    for row in rows:
+        detail = json.loads(row["detail"] or "{}")
+        detail.pop("traceback", None)
+        yield (row["source"], row["event"], row["target"], row["status"], row["visit"], row["attempt"], row["tries"],
+               row["visits"], row["actor"], detail, row["written"])  # fmt: skip

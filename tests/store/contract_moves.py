@@ -1,0 +1,166 @@
+"""Operator moves: no edges, but each legal only under its own condition; they take the run from its holder."""
+
+from typing import Any
+
+import pytest
+
+from fsm.errors import IllegalTransition, LeaseLost
+from fsm.kernel import moves
+from fsm.model.run import PERSON, Decision, Received, Rest, Run
+from tests.store.contract_commits import altered
+from tests.store.driving import DRAFTED, FETCHED, Driver, failed
+from tests.store.subject import Subject
+
+
+class Moves(Subject):
+    def dead(self, driver: Driver) -> Run:
+        """Return a run that died in `draft`, by the error edge of seq 3."""
+        return driver.go(driver.start(), FETCHED, failed("Boom"))
+
+    def asking(self, driver: Driver) -> Run:
+        """Return a run in `draft` that asks a person whether its attempt took effect."""
+        run = driver.go(driver.start(), FETCHED)
+        return driver.commit(driver.decision(run, Rest(None, PERSON)))
+
+    def completed(self, driver: Driver, run: Run, value: str = '"by hand"') -> Decision:
+        failure = None if moves.asks_person(run) else driver.store.last_failure(run)
+        flow = driver.flow(run)
+        return moves.complete(flow, run, failure, "success", value, driver.now, "ana", None, driver.values(run))
+
+    def test_cancel_ends_a_held_run_and_fences_its_holder(self, driver: Driver) -> None:
+        run = driver.start()
+        late = driver.decision(run, FETCHED)
+        ended = driver.commit(moves.cancel(driver.store.get(run.id), driver.now, "ana", "not needed"))
+        assert (ended.state, ended.status, ended.epoch, ended.reason) == ("fetch", "cancelled", 2, "not needed")
+        assert driver.store.commit([late]) == [None]
+        assert driver.store.commit([driver.decision(run, Rest(None))]) == [None]
+        with pytest.raises(LeaseLost):
+            driver.store.save_checkpoint(run, "half", "1")
+        driver.store.release(run, interrupted=True)
+        assert driver.store.get(run.id) == ended
+        row = list(driver.store.history(run.id))[-1].transition
+        assert (row.event, row.actor, row.interrupted, row.detail) == ("cancel", "ana", True, {"reason": "not needed"})
+
+    def test_cancel_ends_a_waiting_run(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), FETCHED, DRAFTED)
+        ended = driver.commit(moves.cancel(run, driver.now, None, None))
+        assert (ended.status, ended.due_at, ended.awaits) == ("cancelled", None, ())
+        assert driver.store.claimable(driver.now + 10**12) == []
+
+    def test_a_move_from_an_older_seq_comes_too_late(self, driver: Driver) -> None:
+        run = driver.start()
+        driver.go(run, FETCHED)
+        assert driver.store.commit([moves.cancel(run, driver.now, None, None)]) == [None]
+        assert driver.store.get(run.id).epoch == run.epoch
+
+    def test_of_two_moves_the_second_comes_too_late(self, driver: Driver) -> None:
+        run = driver.start()
+        move = moves.cancel(run, driver.now, None, None)
+        ended = driver.commit(move)
+        assert driver.store.commit([move]) == [None]
+        assert driver.store.get(run.id) == ended
+
+    def test_a_dead_run_is_redriven_in_the_visit_that_failed(self, driver: Driver) -> None:
+        run = self.dead(driver)
+        failure = driver.store.last_failure(run)
+        assert failure is not None
+        again = driver.commit(moves.redrive(run, failure, driver.now, "ana", "fixed"))
+        assert (again.state, again.status, again.visit, again.visits) == ("draft", "ready", 2, {"draft": 0})
+        assert (again.output, again.reason) == (None, None)
+        assert driver.go(driver.claim(again), DRAFTED).state == "human"
+
+    def test_the_answer_redrive_lets_an_asking_run_try_again(self, driver: Driver) -> None:
+        run = self.asking(driver)
+        again = driver.commit(moves.redrive(run, None, driver.now, "ana", None))
+        assert (again.state, again.status, again.visit, again.awaits) == ("draft", "ready", run.visit, ())
+
+    def test_the_answer_complete_crosses_the_success_edge_of_an_asking_run(self, driver: Driver) -> None:
+        run = self.asking(driver)
+        done = driver.commit(self.completed(driver, run))
+        assert (done.state, done.status, done.awaits) == ("human", "waiting", ("accept", "refuse"))
+        assert driver.store.values(done, ["text"]) == {"text": '"by hand"'}
+        row = list(driver.store.history(run.id))[-1].transition
+        assert (row.source, row.event, row.actor) == ("draft", "complete", "ana")
+
+    def test_a_dead_run_is_completed_from_the_state_that_failed(self, driver: Driver) -> None:
+        done = driver.commit(self.completed(driver, self.dead(driver)))
+        assert (done.state, done.status) == ("human", "waiting")
+
+    def test_completing_into_an_end_ends_the_run(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), failed("Boom"))
+        flow = driver.flow(run)
+        failure = driver.store.last_failure(run)
+        values = {"document": "by hand"}
+        move = moves.complete(flow, run, failure, "nothing", '"by hand"', driver.now, "ana", None, values)
+        ended = driver.commit(move)
+        assert (ended.state, ended.status, ended.output) == ("done", "succeeded", "by hand")
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"target": "done"}, {"target": "human"}, {"target": "fetch"}, {"of_seq": 2}, {"of_seq": None},
+            {"of_seq": 99}, {"status": "running"}, {"status": "waiting"}, {"status": "succeeded"}, {"source": "draft"},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_a_redrive_that_no_error_row_stands_behind_is_illegal(
+        self, driver: Driver, changed: dict[str, Any]
+    ) -> None:
+        run = self.dead(driver)
+        move = moves.redrive(run, driver.store.last_failure(run), driver.now, None, None)
+        self.refused(driver, altered(move, **changed))
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"target": "done"}, {"target": "draft"}, {"actor": None}, {"of_seq": 2}, {"of_seq": None},
+            {"status": "running"}, {"status": "succeeded"},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_a_completion_that_is_no_success_edge_or_has_no_actor_is_illegal(
+        self, driver: Driver, changed: dict[str, Any]
+    ) -> None:
+        self.refused(driver, altered(self.completed(driver, self.dead(driver)), **changed))
+
+    @pytest.mark.parametrize("changed", [{"target": "done"}, {"status": "failed"}, {"source": "draft"}], ids=str)
+    def test_a_cancel_that_leads_anywhere_is_illegal(self, driver: Driver, changed: dict[str, Any]) -> None:
+        self.refused(driver, altered(moves.cancel(driver.start(), driver.now, None, None), **changed))
+
+    def test_a_live_run_can_neither_be_redriven_nor_completed(self, driver: Driver) -> None:
+        dead = self.dead(driver)
+        redrive = moves.redrive(dead, driver.store.last_failure(dead), driver.now, None, None)
+        again = driver.commit(redrive)
+        complete = altered(self.completed(driver, dead), seq=again.seq + 1, epoch=again.epoch + 1, source="draft")
+        self.refused(driver, complete)
+        self.refused(driver, altered(redrive, seq=again.seq + 1, epoch=again.epoch + 1, source="draft"))
+
+    def test_a_run_that_waits_for_a_signal_does_not_ask_a_person(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), FETCHED, DRAFTED)
+        asking = run._replace(awaits=PERSON)
+        self.refused(driver, moves.redrive(asking, None, driver.now, None, None))
+
+    def test_an_ended_run_can_not_be_cancelled(self, driver: Driver) -> None:
+        ended = self.dead(driver)
+        self.refused(driver, moves.cancel(ended._replace(status="ready"), driver.now, None, None))
+
+    def test_a_redriven_run_may_fail_and_be_redriven_again(self, driver: Driver) -> None:
+        run = self.dead(driver)
+        for _ in range(3):
+            run = driver.commit(moves.redrive(run, driver.store.last_failure(run), driver.now, None, None))
+            run = driver.go(driver.claim(run), failed("Boom"))
+        assert (run.status, run.seq) == ("dead", 9)
+
+    def test_a_waiting_run_goes_on_by_its_signal_while_an_older_move_is_refused(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), FETCHED, DRAFTED)
+        late = moves.cancel(run, driver.now, None, None)
+        driver.go(run, Received("accept", '"fine"', (), None))
+        assert driver.store.commit([late]) == [None]
+
+    def refused(self, driver: Driver, move: Decision) -> None:
+        before = driver.store.get(move.run.id)
+        rows = list(driver.store.history(move.run.id))
+        with pytest.raises(IllegalTransition):
+            driver.store.commit([move])
+        assert driver.store.get(move.run.id) == before
+        assert list(driver.store.history(move.run.id)) == rows
