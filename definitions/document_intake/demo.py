@@ -64,9 +64,8 @@ def count(records: list[dict[str, Any]]) -> int:
     print("\nthe ERP has:")
     for one in records:
         amount = f"{one['total_cents'] / 100:,.2f}"
-        print(
-            f"  record {one['record']}  {one['supplier']:16} {one['number']:6} {amount:>10}  sent {one['sent']} times"
-        )
+        who = f"{one['supplier']:16} {one['number']:6}"
+        print(f"  record {one['record']}  {who} {amount:>10}  sent: {one['sent']}")
     if [one["sent"] for one in records] != [2, 1, 1, 1]:
         print("an invoice is missing, or was sent again after the crash")
         return 1

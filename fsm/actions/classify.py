@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from fsm.actions.values import described, plain, storable
+from fsm.actions.values import described, plain
 from fsm.errors import ActionError, HeartbeatLost, Timeout
 from fsm.model.durations import DURATION_MAX_MS
 from fsm.model.run import Failure
@@ -51,8 +51,12 @@ def classify(error: Exception) -> Failure:
         interrupted=interrupted,
         retry_after_ms=_retry_after_ms(error),
         value=plain(_attribute(error, "value")),
-        traceback=storable("".join(traceback.format_exception(error, limit=-12))[-_TRACEBACK_MAX:]),
+        traceback=described(error, _traced, _TRACEBACK_MAX),
     )
+
+
+def _traced(error: Exception) -> str:
+    return "".join(traceback.format_exception(error, limit=-12))[-_TRACEBACK_MAX:]
 
 
 def _attribute(source: Any, name: str) -> Any:

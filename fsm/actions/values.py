@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
 VALUE_BYTES_MAX = 16 * 1024 * 1024
 """The largest single value; larger things belong into files, and their paths here."""
-
-_DESCRIPTION_MAX = 2_000
 
 
 class NotStorable(ValueError):
@@ -72,12 +72,13 @@ def _fitted(value: Any, kind: "TypeAdapter[Any]") -> Any:
 
 def _json(value: Any) -> str:
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _encode(value)
     except TypeError:
         from pydantic_core import to_jsonable_python  # noqa: PLC0415
 
-        text = json.dumps(to_jsonable_python(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    text.encode("utf-8")  # lone surrogates cannot be stored
+        text = _encode(to_jsonable_python(value))
+    if not text.isascii():
+        text.encode("utf-8")  # lone surrogates cannot be stored
     return text
 
 
@@ -89,18 +90,16 @@ def plain(value: Any) -> Any:
         return described(value, repr)
 
 
-def described(value: Any, describe: Callable[[Any], str] = str) -> str:
-    """Return a text about a value that can be stored, whatever the value's own methods do."""
+def described(value: Any, describe: Callable[[Any], str] = str, chars_max: int = 2_000) -> str:
+    """Return a text about a value that can be stored, whatever the value's own methods do.
+
+    Lone surrogates, which UTF-8 has no bytes for and file names may bring, are escaped.
+    """
     try:
         text = describe(value)
     except Exception:  # noqa: BLE001 - the user's code
         text = f"<{type(value).__name__}>"
-    return storable(text[:_DESCRIPTION_MAX])
-
-
-def storable(text: str) -> str:
-    """Return a text without the lone surrogates that UTF-8 has no bytes for; file names may bring some."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text[:chars_max].encode("utf-8", "backslashreplace").decode()
 
 
 def _first(error: Exception) -> str:

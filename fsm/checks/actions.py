@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fsm.checks.annotations import is_stored_as
 from fsm.checks.case import Case
 from fsm.checks.reads import performed
-from fsm.diagnostics import Diagnostic, did_you_mean
+from fsm.diagnostics import Diagnostic
 from fsm.model.definition import ActionState
 from fsm.model.signature import Signature
 from fsm.model.workflow import expressions_of
@@ -30,7 +30,7 @@ def unregistered(case: Case) -> Iterator[Diagnostic]:
         for path, action in performed(state) if isinstance(state, ActionState) else ():
             if action not in case.signatures:
                 yield case.at("FSM701", f'no action "{action}" is registered', ("states", name, *path),
-                              did_you_mean(action, sorted(case.signatures)))  # fmt: skip
+                              case.near(action, case.signatures))  # fmt: skip
 
 
 def unfilled_parameter(case: Case) -> Iterator[Diagnostic]:
@@ -45,7 +45,7 @@ def unfilled_parameter(case: Case) -> Iterator[Diagnostic]:
                 if parameter.required and not is_read and name not in given and signature:
                     if name not in known and case.damaged:
                         continue
-                    hint = did_you_mean(name, sorted(known)) or f'give it: "with: {{{name}: <expression>}}"'
+                    hint = case.near(name, known) or f'give it: "with: {{{name}: <expression>}}"'
                     if name in known:
                         hint = "add it to reads"
                     yield case.at("FSM702", f'parameter "{name}" of {signature.action} is neither read, given nor '
@@ -80,7 +80,7 @@ def outcome_never_returned(case: Case) -> Iterator[Diagnostic]:
         known = _outcomes(action, probe)
         for outcome in state.success or ():
             if outcome not in known:
-                hint = did_you_mean(outcome, known) or f"it returns {', '.join(known)}"
+                hint = case.near(outcome, known) or f"it returns {', '.join(known)}"
                 yield case.at_key("FSM704", f'{action.action} never returns "{outcome}"', (*path, "success", outcome),
                                   hint)  # fmt: skip
 
@@ -97,11 +97,11 @@ def read_for_nothing(case: Case) -> Iterator[Diagnostic]:
         for where, name in named:
             if name not in taken:
                 yield case.at("FSM707", f'{action.action} has no parameter "{name}"', (*path, *where),
-                              did_you_mean(name, sorted(taken)))  # fmt: skip
+                              case.near(name, taken))  # fmt: skip
         for name in state.with_:
             if name not in taken:
                 yield case.at_key("FSM707", f'{action.action} has no parameter "{name}"', (*path, "with", name),
-                                  did_you_mean(name, sorted(taken)))  # fmt: skip
+                                  case.near(name, taken))  # fmt: skip
 
 
 RULES = (unregistered, unfilled_parameter, outcome_without_edge, outcome_never_returned, read_for_nothing)

@@ -9,6 +9,9 @@ from fsm.expressions.shapes import alternatives, kind, record, union
 from fsm.model.definition import ActionState, Arm, InputField, SignalState, State
 from fsm.model.workflow import writes_of
 
+Writers = Mapping[str, list[tuple[Any, list[str]]]]
+"""For each name the types under which it is written, and the states that write each."""
+
 
 def _record(name: str, fields: Mapping[str, Any]) -> Any:
     return TypedDict(name, dict(fields))  # type: ignore[operator]
@@ -56,11 +59,20 @@ def _of_arm(name: str, arm: Arm) -> Any:
     return _record(name, fields) if fields else dict[str, Any]
 
 
-def writers(case: Case, name: str) -> Iterator[tuple[str, Any]]:
-    """Yield the states that write a name, each with the type of what it writes."""
-    for writer, state in case.workflow.states.items():
-        if writes_of(writer, state) == name:
-            yield writer, of_result(case, state)
+def writers(case: Case) -> Writers:
+    """Return who writes what, for all states that were read in full."""
+    found: dict[str, list[tuple[Any, list[str]]]] = {}
+    for writer, state in case.whole.items():
+        name = writes_of(writer, state)
+        if name:
+            types = found.setdefault(name, [])
+            annotation = of_result(case, state)
+            same = next((states for known, states in types if known == annotation), None)
+            if same is None:
+                types.append((annotation, [writer]))
+            else:
+                same.append(writer)
+    return found
 
 
 def of_names(case: Case) -> Mapping[str, Any]:

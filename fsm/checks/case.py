@@ -7,12 +7,14 @@ from functools import cached_property
 from fsm.checks.flow import Flow
 from fsm.checks.network import Network
 from fsm.checks.reads import Read, reads_of
-from fsm.diagnostics import Diagnostic, Span, finding
+from fsm.diagnostics import Diagnostic, Span, did_you_mean, finding
 from fsm.model.definition import ActionState, RetryPolicy, State
 from fsm.model.signature import Signature
 from fsm.model.workflow import Workflow
 from fsm.source import Source
 from fsm.source.tree import Path
+
+_SEARCHES_MAX = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +108,17 @@ class Case:
             clauses = getattr(state, "error", None)
             if clauses is not None:
                 yield ("states", name, "error"), clauses
+
+    def near(self, name: str, known: Iterable[str]) -> str | None:
+        """Return a "did you mean" hint; none after the first fifty names, for each search is dear in a large file."""
+        asked = name, frozenset(known)
+        if asked not in self._hints and len(self._hints) < _SEARCHES_MAX:
+            self._hints[asked] = did_you_mean(name, sorted(asked[1]))
+        return self._hints.get(asked)
+
+    @cached_property
+    def _hints(self) -> dict[tuple[str, frozenset[str]], str | None]:
+        return {}
 
     def at(self, code: str, message: str, path: Path, hint: str | None = None) -> Diagnostic:
         """Make a finding about the value at `path`."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fsm.checks.case import Case
 from fsm.checks.paths import arrows
 from fsm.checks.reads import Read, place_of
-from fsm.diagnostics import Diagnostic, did_you_mean
+from fsm.diagnostics import Diagnostic
 from fsm.model.definition import ActionState, SignalState
 from fsm.model.names import RESERVED
 from fsm.model.workflow import expressions_of, writes_of
@@ -41,7 +41,7 @@ def _never_written(case: Case, state: str, read: Read) -> Diagnostic | None:
     # A parameter that nothing can fill is reported by the rules about actions.
     if case.damaged or case.is_lost("input") or read.parameter:
         return None
-    hint = did_you_mean(read.name, sorted(case.workflow.artifacts))
+    hint = case.near(read.name, case.workflow.artifacts)
     return _at_read(case, f'reads "{read.name}", which nothing writes', state, read, hint)
 
 
@@ -68,7 +68,7 @@ def optional_of_nothing(case: Case) -> Iterator[Diagnostic]:
         for n, optional in enumerate(state.optional):
             if optional not in known and not (case.damaged or case.is_lost("input")):
                 yield case.at("FSM601", f'optional "{optional}" is written nowhere', ("states", name, "optional", n),
-                              did_you_mean(optional, sorted(known)))  # fmt: skip
+                              case.near(optional, known))  # fmt: skip
 
 
 def special_out_of_place(case: Case) -> Iterator[Diagnostic]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from fsm.checks.case import Case
-from fsm.diagnostics import Diagnostic, did_you_mean
+from fsm.diagnostics import Diagnostic
 from fsm.model.definition import ActionState, EndState, SwitchState
 from fsm.model.names import BUILT_IN_ERRORS, TRANSIENT, VERDICTS
 from fsm.source.tree import Path
@@ -115,7 +115,7 @@ def unknown_class(case: Case) -> Iterator[Diagnostic]:
     for path, name, is_key in _named(case):
         if name in known or name in _CANCEL or (name == "else" and is_key):
             continue
-        hint = did_you_mean(name, sorted(known)) or "declare it under errors"
+        hint = case.near(name, known) or "declare it under errors"
         if name == "else":
             hint = '"Exception" is any error of the action'
         yield (case.at_key if is_key else case.at)("FSM405", f'unknown error class "{name}"', path, hint)

@@ -1,7 +1,7 @@
 """Must-assign data flow: which names are written, for certain, when a state is entered."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 from fsm.checks.network import Network
@@ -16,6 +16,7 @@ class Flow:
         self._network = network
         self._inputs = frozenset(workflow.definition.input)
         self._writes = {name: writes_of(name, state) for name, state in workflow.states.items()}
+        self._carried: dict[str, frozenset[str]] = {}
         self._bits = {name: 1 << n for n, name in enumerate(sorted(workflow.artifacts | {"error"}))}
 
     def written(self, edge: Edge) -> str | None:
@@ -62,20 +63,23 @@ class Flow:
 
         There is one wherever `is_certain` is false.
         """
-        following = {
-            source: [edge.target for edge in edges if self.written(edge) != name]
-            for source, edges in self._network.leaving.items()
-            if source not in self._network.damaged
-        }
-        path = shortest(START, following, lambda here: here == state)
+        path = shortest(START, self._without(name), lambda here: here == state)
         assert path is not None
         return path[1:]
 
-    def carried(self, writer: str, name: str) -> frozenset[str]:
-        """Return the states that may read what `writer` wrote under `name`, not overwritten on the way."""
-        following = {
-            source: [edge.target for edge in edges if self.written(edge) != name]
-            for source, edges in self._network.leaving.items()
-        }
-        starts = [edge.target for edge in self._network.leaving[writer] if self.written(edge) == name]
-        return reached(starts, following)
+    def carried(self, writer: str) -> frozenset[str]:
+        """Return the states that may read what a state writes, before another write takes its place."""
+        name = self._writes[writer]
+        if name and writer not in self._carried:
+            starts = [edge.target for edge in self._network.leaving[writer] if self.written(edge) == name]
+            self._carried[writer] = reached(starts, self._without(name))
+        return self._carried.get(writer, frozenset())
+
+    def _without(self, name: str) -> Callable[[str], list[str]]:
+        """Return where the edges that do not write a name lead, by source; those of a damaged state may write it."""
+
+        def following(source: str) -> list[str]:
+            edges = self._network.leaving[source] if source not in self._network.damaged else ()
+            return [edge.target for edge in edges if self.written(edge) != name]
+
+        return following

@@ -4,24 +4,19 @@ from collections.abc import Iterator, Mapping
 
 from fsm.checks.case import Case
 from fsm.checks.paths import arrows, components, shortest
-from fsm.diagnostics import Diagnostic, did_you_mean
+from fsm.diagnostics import Diagnostic
 from fsm.kernel.retry import matches
-from fsm.model.run import Failure
 from fsm.model.definition import ActionState, EndState, SignalState, State, SwitchState, WaitState
+from fsm.model.run import Failure
 from fsm.source.tree import Path
-
-_HINTS_MAX = 100
 
 
 def unknown_target(case: Case) -> Iterator[Diagnostic]:
     """Every arrow leads to a state of the file."""
     known = frozenset(case.network.names)
-    hints: dict[str, str | None] = {}
     for path, target in _targets(case):
         if target not in known:
-            if target not in hints:
-                hints[target] = did_you_mean(target, case.network.names) if len(hints) < _HINTS_MAX else None
-            yield case.at("FSM301", f'no state "{target}"', path, hints[target])
+            yield case.at("FSM301", f'no state "{target}"', path, case.near(target, known))
 
 
 def _targets(case: Case) -> Iterator[tuple[Path, str]]:
@@ -75,7 +70,7 @@ def endless(case: Case) -> Iterator[Diagnostic]:
         return
     trapped = [name for name in network.names if name in network.reachable - network.can_finish]
     following = {name: [edge.target for edge in network.leaving[name]] for name in trapped}
-    for trap in components(trapped, following):
+    for trap in components(trapped, following.__getitem__):
         if all(target in trap for name in trap for target in following[name]):
             first = network.first(trap)
             others = f"; all its edges lead back among {len(trap)} states" if len(trap) > 1 else ""
@@ -100,9 +95,11 @@ def unbounded_cycle(case: Case) -> Iterator[Diagnostic]:
     network, bounded = case.network, case.workflow.bounded
     live = network.reachable & network.can_finish - case.damaged
     following = {
-        name: [_beyond(case, name)] if name in bounded else _unasked(case, name) for name in network.names if name in live
+        name: [_beyond(case, name)] if name in bounded else _unasked(case, name)
+        for name in network.names
+        if name in live
     }
-    for component in components(list(following), following):
+    for component in components(following, following.__getitem__):
         first = network.first(component)
         if len(component) > 1 or first in following[first]:
             cycle = _cycle(first, component, following)
@@ -130,7 +127,7 @@ def _unasked(case: Case, name: str) -> list[str]:
 def _cycle(first: str, component: list[str], following: Mapping[str, list[str]]) -> list[str]:
     within = frozenset(component)
     inner = {name: [target for target in following[name] if target in within] for name in component}
-    cycle = shortest(first, inner, lambda name: name == first)
+    cycle = shortest(first, inner.__getitem__, lambda name: name == first)
     assert cycle is not None
     return cycle
 

@@ -9,7 +9,7 @@ from fsm.checks.paths import reached
 from fsm.model.definition import ActionState, EndState, WaitState
 from fsm.model.workflow import START, Edge, Workflow
 
-_GUESSES_MAX = 100
+_GUESSES_MAX = 50
 """Unknown targets for which a near name is looked for: the search is dear and more would tell nothing."""
 
 
@@ -59,18 +59,19 @@ class Network:
     @cached_property
     def reachable(self) -> frozenset[str]:
         """The states that can be reached from the start, guesses included."""
-        following = {
-            name: {edge.target for edge in edges} | self.guesses.get(name, frozenset())
-            for name, edges in self.leaving.items()
-        }
-        return reached([START], following) - {START}
+        return reached([START], self._leads_to) - {START}
+
+    def _leads_to(self, name: str) -> frozenset[str]:
+        return self.guesses.get(name, frozenset()).union(edge.target for edge in self.leaving[name])
 
     @cached_property
     def can_finish(self) -> frozenset[str]:
         """The states from which an end can be reached, or could be if a fault were mended."""
-        preceding = {name: {edge.source for edge in edges} for name, edges in self.entering.items()}
-        finishing = [name for name, state in self.workflow.states.items() if isinstance(state, EndState)]
-        return reached([*finishing, *self.guesses], preceding)
+        finishing = {name for name, state in self.workflow.states.items() if isinstance(state, EndState)}
+        return reached(finishing | self.guesses.keys() - {START}, self._comes_from) - {START}
+
+    def _comes_from(self, name: str) -> list[str]:
+        return [edge.source for edge in self.entering.get(name, ())]
 
     def first(self, names: Iterable[str]) -> str:
         """Return the one of `names` that comes first in the file."""

@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-Following = Mapping[str, Iterable[str]]
+Following = Callable[[str], Iterable[str]]
+"""Where the arrows of a name lead; asked only for names that are visited."""
 
 _SHOWN_MAX = 8
 
@@ -13,7 +14,7 @@ def reached(starts: Iterable[str], following: Following) -> frozenset[str]:
     seen = set(starts)
     fresh = list(seen)
     while fresh:
-        for name in following.get(fresh.pop(), ()):
+        for name in following(fresh.pop()):
             if name not in seen:
                 seen.add(name)
                 fresh.append(name)
@@ -26,7 +27,7 @@ def shortest(start: str, following: Following, is_goal: Callable[[str], bool]) -
     fresh = deque([start])
     while fresh:
         here = fresh.popleft()
-        for name in following.get(here, ()):
+        for name in following(here):
             if is_goal(name):
                 return [*_back(here, start, came), name]
             if name not in came and name != start:
@@ -49,7 +50,7 @@ def components(names: Iterable[str], following: Following) -> list[list[str]]:
         Tarjan, "Depth-first search and linear graph algorithms", SIAM J. Comput. 1(2), 1972.
     """
     within = dict.fromkeys(names)
-    search = _Search({name: [to for to in following.get(name, ()) if to in within] for name in within})
+    search = _Search({name: [to for to in following(name) if to in within] for name in within})
     for name in within:
         if name not in search.number:
             search.run(name)

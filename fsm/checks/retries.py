@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fsm.checks.case import Case
 from fsm.checks.errors import classes_of
-from fsm.diagnostics import Diagnostic, Severity, did_you_mean
+from fsm.diagnostics import Diagnostic, Severity
 from fsm.model.definition import ActionState, RetryPolicy
 from fsm.model.durations import format_duration
 from fsm.model.names import FINAL_VERDICTS
@@ -12,6 +12,7 @@ from fsm.model.names import FINAL_VERDICTS
 _DOUBTFUL = frozenset({"Transient", "Timeout", "HeartbeatLost", "Unavailable", "Exception"})
 """Errors after which an attempt may have had its effect all the same."""
 
+_SHOWN_MAX = 8
 _TERMS_MAX = 1_000
 """Delays summed one by one; those beyond take the last, which is too little rather than too much."""
 
@@ -33,11 +34,12 @@ def no_retry_edge(case: Case) -> Iterator[Diagnostic]:
 def unknown_policy(case: Case) -> Iterator[Diagnostic]:
     """Every policy that a `retry` names exists."""
     policies = case.workflow.definition.policies
-    known = f"policies are {', '.join(policies)}" if policies else "none is declared"
+    shown = [*list(policies)[:_SHOWN_MAX], *["…"][: len(policies) > _SHOWN_MAX]]
+    known = f"policies are {', '.join(shown)}" if shown else "none is declared"
     for path, items in case.retries() if not case.is_lost("policies") else ():
         for n, item in enumerate(items):
             if isinstance(item, str) and item not in policies:
-                yield case.at("FSM415", f'no policy "{item}"', (*path, n), did_you_mean(item, policies) or known)
+                yield case.at("FSM415", f'no policy "{item}"', (*path, n), case.near(item, policies) or known)
 
 
 def unretryable(case: Case) -> Iterator[Diagnostic]:

@@ -3,18 +3,18 @@
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any, get_origin
 
-from fsm.checks.annotations import is_hopeless, is_stored_as, of_input, of_names, of_payload, writers
+from fsm.checks.annotations import Writers, is_hopeless, is_stored_as, of_input, of_names, of_payload, writers
 from fsm.checks.case import Case
 from fsm.checks.reads import performed
 from fsm.diagnostics import Diagnostic
 from fsm.expressions import Expression, infer
 from fsm.expressions.shapes import record, show
 from fsm.model.definition import ActionState, SignalState, State
+from fsm.model.signature import Parameter
 from fsm.model.workflow import expressions_of
 from fsm.source.tree import Path
 
 _CODES = {"field": "FSM607", "compare": "FSM606", "operand": "FSM606", "call": "FSM606"}
-_Gift = tuple[str, Path, Any]
 _PLAIN = (dict, list, tuple, str, int, float)
 _LAZY = frozenset({Generator, Iterator, AsyncIterator})
 
@@ -58,34 +58,38 @@ def wait_for_no_time(case: Case) -> Iterator[Diagnostic]:
 
 def unfit_argument(case: Case) -> Iterator[Diagnostic]:
     """What an action is given can be what its parameter is declared to be."""
-    types = of_names(case)
+    if case.signatures is None:
+        return
+    types, written = of_names(case), writers(case)
     for name, state in case.whole.items():
         for where, action in performed(state) if isinstance(state, ActionState) else ():
-            signature = (case.signatures or {}).get(action)
+            signature = case.signatures.get(action)
             for parameter in signature.parameters if signature else ():
-                for giver, path, annotation in _given(case, name, where, parameter.name, types):
-                    if is_hopeless(annotation, parameter.annotation):
-                        takes = f'parameter "{parameter.name}" of {action} takes {show(parameter.annotation)}'
-                        message = f"{giver} {show(annotation)}; {takes}"
-                        yield case.at("FSM604", message, path)
+                for giver, path, annotation in _unfit(case, (name, where), parameter, types, written):
+                    takes = f'parameter "{parameter.name}" of {action} takes {show(parameter.annotation)}'
+                    yield case.at("FSM604", f"{giver} {show(annotation)}; {takes}", ("states", name, *path))
 
 
-def _given(
-    case: Case, reader: str, where: Path, name: str, types: Mapping[str, Any]
+def _unfit(
+    case: Case, reader: tuple[str, Path], parameter: Parameter, types: Mapping[str, Any], written: Writers
 ) -> Iterator[tuple[str, Path, Any]]:
-    """Yield all that a parameter may get in a state: who gives it, where that is said, its type."""
-    state = case.workflow.states[reader]
-    expression = state.with_.get(name) if isinstance(state, ActionState) else None
+    """Yield what cannot be a parameter's value and yet comes to it: who gives it, where that is said, its type."""
+    name, where = reader
+    state = case.workflow.states[name]
+    expression = state.with_.get(parameter.name) if isinstance(state, ActionState) else None
+    field = case.workflow.definition.input.get(parameter.name)
     if expression is not None:
         annotation, _ = infer(expression, _known(expression, state, types))
-        yield "this is", ("states", reader, "with", name), annotation
+        if is_hopeless(annotation, parameter.annotation):
+            yield "this is", ("with", parameter.name), annotation
         return
-    field = case.workflow.definition.input.get(name)
-    if field is not None:
-        yield f'input "{name}" is', ("states", reader, *where), of_input(field)
-    for writer, annotation in writers(case, name):
-        if writer not in case.damaged and reader in case.flow.carried(writer, name):
-            yield f'"{writer}" writes', ("states", reader, *where), annotation
+    if field and is_hopeless(of_input(field), parameter.annotation):
+        yield f'input "{parameter.name}" is', where, of_input(field)
+    for annotation, states in written.get(parameter.name, ()):
+        if is_hopeless(annotation, parameter.annotation):
+            for writer in states:
+                if name in case.flow.carried(writer):
+                    yield f'"{writer}" writes', where, annotation
 
 
 def not_json(case: Case) -> Iterator[Diagnostic]:

@@ -1,5 +1,6 @@
 """What `show` and `graph` look at: a workflow by name or file, or the one that a run is pinned to."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from fsm.cli.catalogue import errors_of, named, newest
 from fsm.cli.session import Session
 from fsm.diagnostics import Diagnostic
 from fsm.errors import DefinitionError, UsageError
-from fsm.model.run import Run
+from fsm.model.run import Run, Transition
 from fsm.model.workflow import Workflow
 from fsm.render.graph import Crossing
 
@@ -50,7 +51,21 @@ def _of_run(here: Session, word: str | None, run_id: str) -> Picture:
     with here.existing() as engine:
         run = engine.get(run_id)
         flow = engine.workflow(run)
-        passed = {(row.source, row.event, row.target) for row, _ in engine.follow(run.id)}
+        passed = frozenset(_passed(row for row, _ in engine.follow(run.id)))
     if word is not None and word != run.workflow and named(here.definitions, word).name != run.workflow:
         raise UsageError(f'run {run.id} is one of "{run.workflow}", not of "{word}"')
-    return Picture(flow, (), run, frozenset(passed))
+    return Picture(flow, (), run, passed)
+
+
+def _passed(rows: Iterable[Transition]) -> Iterator[Crossing]:
+    """Yield the edges that a ledger crossed; a person's `complete` crosses the success edge of what it answers."""
+    sources: dict[int, str] = {}
+    for row in rows:
+        if row.event.startswith("error:") or row.event == "fault":
+            sources[row.seq] = row.source
+        if row.event == "complete":
+            outcome = (row.detail or {}).get("outcome", "success")
+            event = "success" if outcome == "success" else f"success:{outcome}"
+            yield sources.get(row.of_seq or 0, row.source), event, row.target
+        else:
+            yield row.source, row.event, row.target

@@ -57,7 +57,8 @@ def concluded(session: Session, engine: "Engine", run: "Run") -> Exit:
 def explained(session: Session, engine: "Engine", run: "Run") -> None:
     """Say on stderr how a run ended, or what it waits for."""
     if not session.options.quiet:
-        tell(ending(run, engine.workflow(run), session.line, None))
+        redrivable = run.status in ("failed", "dead") and engine.store.last_failure(run) is not None
+        tell(ending(run, engine.workflow(run), session.line, None, redrivable=redrivable))
 
 
 def moved(session: Session, engine: "Engine", run: "Run") -> None:

@@ -37,7 +37,7 @@ class Terminated(BaseException):
     """SIGTERM came: an interruption, as Ctrl-C is."""
 
 
-class Halted(Exception):  # noqa: N818 - an end, not an error
+class Halted(Exception):
     """A drive was interrupted; the message says how to go on."""
 
     def __init__(self, code: Exit, message: str) -> None:

@@ -215,7 +215,7 @@ class _Attempt:
         result = await self._call(plan_of(self.flow, self.run.state, action), interrupted=True)
         if isinstance(result, Failed):
             return Failed(_unknown(result.failure))
-        return None if result is None else result
+        return None if result is None else self._ensured(result)
 
     async def _make(self, *, interrupted: bool) -> Result:
         for condition in self.state.require:

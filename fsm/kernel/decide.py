@@ -35,6 +35,8 @@ CRASHES_MAX = 3
 
 Values = Mapping[str, Any]
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
 
 def decide(flow: Workflow, run: Run, result: Result, now: int, draw: float, values: Values) -> Decision:
     """Return what shall be committed after `result`.
@@ -265,4 +267,4 @@ def encode(value: Any) -> str:
     Raises:
         ValueError, TypeError: the value is not JSON.
     """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _encode(value)

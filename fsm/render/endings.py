@@ -13,7 +13,7 @@ Command = Callable[..., str]
 """From the words of a command to the line that a person can paste."""
 
 
-def ending(run: Run, flow: Workflow, command: Command, zone: tzinfo | None) -> str:
+def ending(run: Run, flow: Workflow, command: Command, zone: tzinfo | None, *, redrivable: bool = False) -> str:
     """Return some lines about a run that is no longer driven.
 
     Args:
@@ -21,6 +21,7 @@ def ending(run: Run, flow: Workflow, command: Command, zone: tzinfo | None) -> s
         flow: what the run is pinned to.
         command: writes out a command line.
         zone: of the times shown; None is the machine's own.
+        redrivable: whether there is an error behind a run that has ended.
     """
     name = f"run {run.id} ({run.workflow}@{run.version})"
     took = f"{lasting(max(run.updated_at - run.started_at, 0))}, {run.seq} transition{'' if run.seq == 1 else 's'}"
@@ -28,7 +29,11 @@ def ending(run: Run, flow: Workflow, command: Command, zone: tzinfo | None) -> s
         case "succeeded":
             lines = [f'{name} succeeded in "{run.state}": {took}']
         case "failed" | "dead" | "cancelled":
-            lines = [f'{name} {_VERBS[run.status]} in "{run.state}": {took}', *_why(run), *_mend(run, command)]
+            lines = [
+                f'{name} {_VERBS[run.status]} in "{run.state}": {took}',
+                *_why(run),
+                *(_mend(run, command) if redrivable else []),
+            ]
         case "waiting":
             lines = [f'{name} waits in "{run.state}"{_due(run, zone)}', *_moves(run, flow, command)]
         case "ready":
@@ -46,8 +51,6 @@ def _why(run: Run) -> list[str]:
 
 
 def _mend(run: Run, command: Command) -> list[str]:
-    if run.status == "cancelled":
-        return []
     return ["  once the cause is mended, this lets it try again from the state that failed:",
             f"  {command('redrive', run.id)} && {command('resume', run.id)}"]  # fmt: skip
 

@@ -10,13 +10,13 @@ from fsm.render.table import Column, Table
 
 COLUMNS = (
     Column("ID"),
-    Column("WORKFLOW", least=8, spare=1),
-    Column("STATE", least=8),
+    Column("WORKFLOW", least=8, spare=2),
+    Column("STATE", least=8, spare=1),
     Column("STATUS"),
-    Column("KEY", least=6, spare=3),
-    Column("TRY", spare=5),
-    Column("UPDATED", spare=4),
-    Column("WAITS FOR", least=12, spare=2),
+    Column("KEY", least=6, spare=4),
+    Column("TRY", spare=6),
+    Column("UPDATED", spare=5),
+    Column("WAITS FOR", least=12, spare=3),
 )
 
 

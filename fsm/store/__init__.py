@@ -44,6 +44,7 @@ class Store(Protocol):
 
         Raises:
             IllegalTransition: the workflow has no such `start` edge.
+            NotFound: the workflow was not saved.
         """
 
     def get(self, run_id: str) -> Run:

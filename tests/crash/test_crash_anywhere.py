@@ -1,7 +1,6 @@
 """Guarantees 1 to 5, on random workflows, with deaths at points that Hypothesis chooses."""
 
 import tempfile
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from fsm.checks import check_text
-from fsm.model.definition import ActionState
-from tests.crash.world import World, chain, told
+from tests.crash.world import World, chain, no_committed_work_was_repeated, told
 from tests.strategies import sound_definitions, to_yaml
 
 INPUTS = {"amount": 7, "title": "a", "tags": ["x"]}
@@ -79,21 +77,5 @@ def test_a_run_that_dies_anywhere_ends_in_the_ledger_of_an_undisturbed_one(
         assert ended
         assert list(told(rows)) == list(told(expected))
     event(f"deaths: {world.life}")
-    _no_committed_work_was_repeated(world)
+    no_committed_work_was_repeated(world)
     assert set(world.effects) == set(undisturbed.effects)
-
-
-def _no_committed_work_was_repeated(world: World) -> None:
-    """Each attempt ran once, and once more only after a death in mid-flight: with its key, and told so."""
-    attempts = defaultdict(list)
-    for execution in world.executions:
-        attempts[execution.key, execution.attempt].append(execution)
-    for (_, attempt), calls in attempts.items():
-        lives = [call.life for call in calls]
-        assert lives == sorted(set(lives)), "an attempt ran twice in one life"
-        state = world.flow.states[calls[0].state]
-        assert isinstance(state, ActionState)
-        if state.interrupted == "repeat":
-            assert all(call.interrupted for call in calls[1:]), "a repeated attempt was not told"
-        if attempt == 1:
-            assert not calls[0].interrupted or calls[0].life > 0

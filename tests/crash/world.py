@@ -6,7 +6,10 @@ SQLite's own. The next life opens the file anew.
 """
 
 import json
+import os
+import signal
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,23 +29,30 @@ class Died(BaseException):
     """The process was killed."""
 
 
-class Fuse:
-    """Burns at the n-th point of a life, and stays burnt."""
+def die() -> None:
+    raise Died
 
-    def __init__(self, length: int | None) -> None:
+
+def be_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Fuse:
+    """Burns at the n-th point of a life, and stays burnt; `end` is how that life ends."""
+
+    def __init__(self, length: int | None, end: Callable[[], None] = die) -> None:
         self.left = length
+        self.end = end
         self.points = 0
         self.burnt = False
 
     def point(self) -> None:
         self.points += 1
-        if self.burnt:
-            raise Died
-        if self.left is not None:
+        if self.left is not None and not self.burnt:
             self.left -= 1
-            if self.left < 0:
-                self.burnt = True
-                raise Died
+            self.burnt = self.left < 0
+        if self.burnt:
+            self.end()
 
 
 class Mortal:
@@ -113,15 +123,39 @@ class World:
     script: Sequence[int]
     folder: Path
     with_once: bool = False
-    executions: list[Execution] = field(default_factory=list)
-    effects: dict[str, tuple[int, str]] = field(default_factory=dict)
-    acknowledged: int = 0
     life: int = 0
     fuse: Fuse = field(default_factory=lambda: Fuse(None))
     clock: Still = field(default_factory=Still)
 
     def __post_init__(self) -> None:
         self.store = self.folder / "runs.db"
+        self.log = self.folder / "outside.log"
+
+    # -- what the outside saw; in a file, since it outlives whoever wrote it
+
+    def _note(self, kind: str, *facts: Any) -> None:
+        fd = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(fd, (json.dumps([kind, *facts]) + "\n").encode())
+        os.close(fd)
+
+    def _noted(self, kind: str) -> list[list[Any]]:
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [facts for found, *facts in map(json.loads, lines) if found == kind]
+
+    @property
+    def executions(self) -> list[Execution]:
+        """Every call of an action, in order."""
+        return [Execution(*facts) for facts in self._noted("call")]
+
+    @property
+    def effects(self) -> dict[str, str]:
+        """The outcome of every key that took effect."""
+        return {key: outcome for key, outcome in self._noted("effect")}
+
+    @property
+    def acknowledged(self) -> int:
+        """The seq of the last edge that a caller learned of."""
+        return max((seq for (seq,) in self._noted("heard")), default=0)
 
     # -- the user's side
 
@@ -135,13 +169,13 @@ class World:
     def _act(self, state: str) -> Callable[..., Any]:
         def act(ctx: fsm.Context, **_: Any) -> Any:
             self.fuse.point()
-            self.executions.append(Execution(state, ctx.key, ctx.attempt, ctx.interrupted, self.life))
+            self._note("call", state, ctx.key, ctx.attempt, ctx.interrupted, self.life)
             outcome = self._outcome(state, ctx.visit, ctx.attempt)
             if isinstance(outcome, Exception):
                 raise outcome
             if self.with_once:
                 ctx.once("work", lambda: state)
-            self.effects[ctx.key] = (ctx.attempt, outcome.name)
+            self._note("effect", ctx.key, outcome.name)
             self.fuse.point()
             return outcome
 
@@ -151,7 +185,7 @@ class World:
         def probe(ctx: fsm.Context, **_: Any) -> Any:
             self.fuse.point()
             done = self.effects.get(ctx.key)
-            return fsm.Outcome(done[1], state) if done else None
+            return fsm.Outcome(done, state) if done else None
 
         return probe
 
@@ -182,13 +216,12 @@ class World:
         return engine
 
     def _hear(self, run: Run, transition: Transition) -> None:
-        """Remember the last edge that a caller learned of."""
-        self.acknowledged = max(self.acknowledged, transition.seq)
         assert run.seq == transition.seq
+        self._note("heard", transition.seq)
 
-    def live(self, length: int | None) -> bool:
+    def live(self, length: int | None, end: Callable[[], None] = die) -> bool:
         """Run until the end or until the fuse burns; return whether the run has ended."""
-        engine = self.open(Fuse(length))
+        engine = self.open(Fuse(length, end))
         try:
             return self._drive(engine)
         except Died:
@@ -196,6 +229,23 @@ class World:
             return False
         finally:
             bury(engine)
+
+    def live_in_a_process(self, length: int | None) -> bool:
+        """Live in a process of its own, which is killed at the point; return whether the run has ended."""
+        child = os.fork()
+        if child == 0:
+            ended = False
+            try:
+                ended = self.live(length, be_killed)
+            finally:
+                os._exit(0 if ended else 1)
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            assert os.WTERMSIG(status) == signal.SIGKILL
+            self.life += 1
+            return False
+        assert os.WEXITSTATUS(status) == 0, "the life ended by a fault of its own"
+        return True
 
     def _drive(self, engine: Engine) -> bool:
         run = engine.run("random", self.inputs, key="one")
@@ -211,7 +261,7 @@ class World:
             done = next((e for e in reversed(self.executions) if e.state == run.state), None)
             effect = self.effects.get(done.key) if done else None
             if effect:
-                engine.complete(run.id, run.state, outcome=effect[1], actor="ana")
+                engine.complete(run.id, run.state, outcome=effect, actor="ana")
             else:
                 engine.redrive(run.id, actor="ana")
         elif run.awaits:
@@ -241,7 +291,7 @@ def bury(engine: Engine) -> None:
     store.close()
 
 
-def chain(path: Path, flow: Workflow, inputs_digest_free: bool = True) -> list[dict[str, Any]]:
+def chain(path: Path, flow: Workflow) -> list[dict[str, Any]]:
     """Return the ledger as stored, after proving that run, chain, artifacts and edges agree."""
     sql = sqlite3.connect(path)
     sql.row_factory = sqlite3.Row
@@ -291,3 +341,19 @@ def told(rows: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
         detail.pop("traceback", None)
         yield (row["source"], row["event"], row["target"], row["status"], row["visit"], row["attempt"], row["tries"],
                row["visits"], row["actor"], detail, row["written"])  # fmt: skip
+
+
+def no_committed_work_was_repeated(world: World) -> None:
+    """Each attempt ran once, and once more only after a death in mid-flight: with its key, and told so."""
+    attempts = defaultdict(list)
+    for execution in world.executions:
+        attempts[execution.key, execution.attempt].append(execution)
+    for (_, attempt), calls in attempts.items():
+        lives = [call.life for call in calls]
+        assert lives == sorted(set(lives)), "an attempt ran twice in one life"
+        state = world.flow.states[calls[0].state]
+        assert isinstance(state, ActionState)
+        if state.interrupted == "repeat":
+            assert all(call.interrupted for call in calls[1:]), "a repeated attempt was not told"
+        if attempt == 1:
+            assert not calls[0].interrupted or calls[0].life > 0

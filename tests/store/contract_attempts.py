@@ -3,27 +3,13 @@
 import pytest
 
 from fsm.errors import LeaseLost, UsageError
-from fsm.model.run import Rest, Run
+from fsm.model.run import Rest
 from tests.store.driving import AGAIN, FETCHED, LOOP, Driver, failed
 from tests.store.processes import Line, children
-from tests.store.subject import Opener, Subject
+from tests.store.subject import Opener, Subject, crashed
 
 
 class Attempts(Subject):
-    def crashed(self, driver: Driver, opened: Opener) -> Run:
-        """Return a run, claimed here, whose first process died in mid-action."""
-        run = driver.start(status="ready")
-
-        def hold(line: Line) -> None:
-            line.send(Driver(opened()).claim(run).id)
-            line.recv()
-
-        with children(hold) as (child,):
-            child.hears()
-        claimed = driver.claim(run)
-        assert claimed.crashes == 1
-        return claimed
-
     def test_a_checkpoint_is_found_in_its_visit_by_its_name(self, driver: Driver) -> None:
         run = driver.start()
         assert driver.store.checkpoint(run, "half") is None
@@ -100,13 +86,13 @@ class Attempts(Subject):
         assert driver.store.last_beat(run) is None
 
     def test_a_checkpoint_forgives_crashes(self, driver: Driver, opened: Opener) -> None:
-        run = self.crashed(driver, opened)
+        run = crashed(driver, opened)
         driver.store.save_checkpoint(run, "half", "1")
         after = driver.store.get(run.id)
         assert (after.crashes, after.interrupted) == (0, True)
 
     def test_a_beat_with_new_detail_forgives_crashes(self, driver: Driver, opened: Opener) -> None:
-        run = self.crashed(driver, opened)
+        run = crashed(driver, opened)
         driver.store.beat(run, "7", driver.now)
         assert driver.store.get(run.id).crashes == 0
 

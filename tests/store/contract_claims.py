@@ -2,7 +2,7 @@
 
 import pytest
 
-from fsm.model.run import PERSON, Rest, Run
+from fsm.model.run import PERSON, Received, Rest, Run
 from fsm.store import Store
 from tests.store.driving import AGAIN, DRAFTED, FETCHED, LOOP, Driver, failed
 from tests.store.processes import Line, children
@@ -38,6 +38,13 @@ class Claims(Subject):
         claimed = driver.store.claim(run.id, run.due_at)
         assert claimed is not None
         assert (claimed.status, claimed.due_at, claimed.attempt) == ("running", None, 2)
+
+    def test_a_driver_that_sleeps_through_delays_is_told_of_delayed_retries_alone(self, driver: Driver) -> None:
+        retrying = driver.go(driver.start(), UNAVAILABLE)
+        driver.go(driver.start(), FETCHED, DRAFTED)
+        driver.go(driver.start(), FETCHED, DRAFTED, Received("accept", '"fine"', (), None))
+        assert driver.store.claimable(driver.now) == []
+        assert driver.store.claimable(driver.now, delayed=True) == [retrying.id]
 
     def test_a_run_that_awaits_a_signal_is_claimable_only_at_its_deadline(self, driver: Driver) -> None:
         run = driver.go(driver.start(), FETCHED, DRAFTED)

@@ -9,7 +9,7 @@ from fsm.kernel import moves
 from fsm.model.run import PERSON, Decision, Received, Rest, Run
 from tests.store.contract_commits import altered
 from tests.store.driving import DRAFTED, FETCHED, Driver, failed
-from tests.store.subject import Subject
+from tests.store.subject import Opener, Subject, crashed
 
 
 class Moves(Subject):
@@ -41,6 +41,32 @@ class Moves(Subject):
         row = list(driver.store.history(run.id))[-1].transition
         assert (row.event, row.actor, row.interrupted, row.detail) == ("cancel", "ana", True, {"reason": "not needed"})
 
+    def test_cancel_keeps_the_crashes_of_the_visit_it_ends(self, driver: Driver, opened: Opener) -> None:
+        """`Driver.commit` compares what is returned with what is stored."""
+        run = crashed(driver, opened)
+        driver.commit(moves.cancel(run, driver.now, None, None))
+
+    def test_a_fault_keeps_the_crashes_of_the_visit_and_a_redrive_forgives_them(
+        self, driver: Driver, opened: Opener
+    ) -> None:
+        run = crashed(driver, opened)
+        decision = driver.decision(run, failed("Boom"))
+        assert decision.transition is not None
+        after = run._replace(status="dead", seq=run.seq + 1, updated_at=driver.now)
+        row = decision.transition._replace(event="fault", target="fetch", visit=run.visit, detail=None)
+        dead = driver.commit(decision._replace(run=after, transition=row))
+        assert (dead.status, dead.crashes, dead.interrupted) == ("dead", 1, True)
+        failure = driver.store.last_failure(dead)
+        again = driver.commit(moves.redrive(driver.flow(run), dead, failure, driver.now, None, None))
+        assert (again.status, again.crashes) == ("ready", 0)
+
+    def test_a_redrive_after_a_result_that_is_unknown_tells_the_next_attempt(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), failed("Boom", interrupted=True))
+        again = driver.commit(
+            moves.redrive(driver.flow(run), run, driver.store.last_failure(run), driver.now, None, None)
+        )
+        assert (again.interrupted, again.visit) == (True, 1)
+
     def test_cancel_ends_a_waiting_run(self, driver: Driver) -> None:
         run = driver.go(driver.start(), FETCHED, DRAFTED)
         ended = driver.commit(moves.cancel(run, driver.now, None, None))
@@ -64,14 +90,14 @@ class Moves(Subject):
         run = self.dead(driver)
         failure = driver.store.last_failure(run)
         assert failure is not None
-        again = driver.commit(moves.redrive(run, failure, driver.now, "ana", "fixed"))
+        again = driver.commit(moves.redrive(driver.flow(run), run, failure, driver.now, "ana", "fixed"))
         assert (again.state, again.status, again.visit, again.visits) == ("draft", "ready", 2, {"draft": 0})
         assert (again.output, again.reason) == (None, None)
         assert driver.go(driver.claim(again), DRAFTED).state == "human"
 
     def test_the_answer_redrive_lets_an_asking_run_try_again(self, driver: Driver) -> None:
         run = self.asking(driver)
-        again = driver.commit(moves.redrive(run, None, driver.now, "ana", None))
+        again = driver.commit(moves.redrive(driver.flow(run), run, None, driver.now, "ana", None))
         assert (again.state, again.status, again.visit, again.awaits) == ("draft", "ready", run.visit, ())
 
     def test_the_answer_complete_crosses_the_success_edge_of_an_asking_run(self, driver: Driver) -> None:
@@ -107,7 +133,7 @@ class Moves(Subject):
         self, driver: Driver, changed: dict[str, Any]
     ) -> None:
         run = self.dead(driver)
-        move = moves.redrive(run, driver.store.last_failure(run), driver.now, None, None)
+        move = moves.redrive(driver.flow(run), run, driver.store.last_failure(run), driver.now, None, None)
         self.refused(driver, altered(move, **changed))
 
     @pytest.mark.parametrize(
@@ -129,7 +155,7 @@ class Moves(Subject):
 
     def test_a_live_run_can_neither_be_redriven_nor_completed(self, driver: Driver) -> None:
         dead = self.dead(driver)
-        redrive = moves.redrive(dead, driver.store.last_failure(dead), driver.now, None, None)
+        redrive = moves.redrive(driver.flow(dead), dead, driver.store.last_failure(dead), driver.now, None, None)
         again = driver.commit(redrive)
         complete = altered(self.completed(driver, dead), seq=again.seq + 1, epoch=again.epoch + 1, source="draft")
         self.refused(driver, complete)
@@ -138,7 +164,7 @@ class Moves(Subject):
     def test_a_run_that_waits_for_a_signal_does_not_ask_a_person(self, driver: Driver) -> None:
         run = driver.go(driver.start(), FETCHED, DRAFTED)
         asking = run._replace(awaits=PERSON)
-        self.refused(driver, moves.redrive(asking, None, driver.now, None, None))
+        self.refused(driver, moves.redrive(driver.flow(run), asking, None, driver.now, None, None))
 
     def test_an_ended_run_can_not_be_cancelled(self, driver: Driver) -> None:
         ended = self.dead(driver)
@@ -147,7 +173,7 @@ class Moves(Subject):
     def test_a_redriven_run_may_fail_and_be_redriven_again(self, driver: Driver) -> None:
         run = self.dead(driver)
         for _ in range(3):
-            run = driver.commit(moves.redrive(run, driver.store.last_failure(run), driver.now, None, None))
+            run = driver.commit(moves.redrive(driver.flow(run), run, driver.store.last_failure(run), driver.now, None, None))
             run = driver.go(driver.claim(run), failed("Boom"))
         assert (run.status, run.seq) == ("dead", 9)
 

@@ -87,3 +87,9 @@ class Records(Subject):
         assert (failure.seq, failure.source, failure.event, failure.target) == (2, "fetch", "error:else", "lost")
         assert failure.detail is not None
         assert failure.detail["class"] == "Boom"
+
+    def test_the_last_failure_tells_the_visit_that_failed(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), FETCHED, failed("Boom"))
+        failure = driver.store.last_failure(run)
+        assert failure is not None
+        assert (failure.seq, failure.source, failure.visit) == (3, "draft", 2)

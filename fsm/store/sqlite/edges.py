@@ -51,6 +51,10 @@ def _insert_transitions(rows: int) -> str:
     )
 
 
+_INSERT_ONE = _insert_transitions(1).removesuffix(" RETURNING run_id")
+"""For a lone run, whether the row was taken is the count of rows; RETURNING would build a table for it."""
+
+
 @lru_cache(maxsize=600)
 def _insert_artifacts(rows: int) -> str:
     return f"INSERT INTO artifacts(run_id, name, seq, value, digest) VALUES {','.join(['(?,?,?,?,?)'] * rows)}"  # noqa: S608
@@ -96,7 +100,10 @@ def _cross(sql: sqlite3.Connection, moves: Sequence[Prepared]) -> set[int]:
     for prepared in moves:
         parameters.append(prepared.run.row)
         parameters += prepared.columns
-    taken = {number for (number,) in sql.execute(_insert_transitions(len(moves)), parameters).fetchall()}
+    if len(moves) == 1:
+        taken = {moves[0].run.row} if sql.execute(_INSERT_ONE, parameters).rowcount else set()
+    else:
+        taken = {number for (number,) in sql.execute(_insert_transitions(len(moves)), parameters).fetchall()}
     written: list[object] = []
     count = 0
     for prepared in moves:

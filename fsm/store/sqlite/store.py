@@ -50,6 +50,12 @@ class SqliteStore(Records):
                 self._pinned[number] = (version, digest)
         return self._numbers.get(digest)
 
+    def _known(self, digest: str) -> int:
+        number = self._numbers.get(digest) or self._number(digest)
+        if number is None:
+            raise NotFound(f"the store has no workflow with digest {digest}; save it before its first run")
+        return number
+
     def text(self, digest: str) -> str:
         rows = self._read("SELECT text FROM workflows WHERE digest = ?", (digest,))
         if not rows:
@@ -63,8 +69,7 @@ class SqliteStore(Records):
     # -- runs
 
     def start(self, run: Run, inputs: Sequence[Artifact], decision: Decision) -> Run:
-        number = self._number(run.digest)
-        assert number is not None, "save the workflow before its first run"
+        number = self._known(run.digest)
         head = genesis(run.id, run.digest, inputs)
         prepared = Prepared(decision._replace(run=decision.run._replace(head=head)), number)
         worker = self._registered(run.started_at) if run.status == "running" else None
@@ -203,7 +208,7 @@ class SqliteStore(Records):
     # -- edges
 
     def commit(self, decisions: Sequence[Decision]) -> list[Run | None]:
-        batch = [Prepared(decision, self._numbers[decision.run.digest]) for decision in decisions]
+        batch = [Prepared(decision, self._known(decision.run.digest)) for decision in decisions]
         self._connection.wrote(sum(prepared.size_bytes for prepared in batch))
         taken = self._durably(
             lambda sql: self._cross(sql, batch), lambda rows: all(self._stands(p) for p in batch if p.run.row in rows)

@@ -118,8 +118,8 @@ END;
 CREATE TRIGGER rest AFTER INSERT ON transitions WHEN NEW.status <> 'running' BEGIN
   UPDATE runs SET state = NEW.target, seq = NEW.seq, head = NEW.hash,
     entered_at = iif(visit = NEW.visit AND NEW.event <> 'redrive', entered_at, NEW.at),
-    crashes = iif(visit = NEW.visit AND NEW.event GLOB 'retry:*', crashes, 0),
-    interrupted = CASE WHEN NEW.event = 'redrive' THEN NEW.interrupted
+    crashes = iif(visit = NEW.visit AND NEW.event <> 'redrive', crashes, 0),
+    interrupted = CASE WHEN NEW.event = 'redrive' THEN NEW.interrupted WHEN NEW.event = 'fault' THEN interrupted
       WHEN visit = NEW.visit AND NEW.event GLOB 'retry:*' THEN interrupted OR NEW.interrupted ELSE 0 END,
     visits = coalesce(NEW.visits, visits),
     visit = NEW.visit, attempt = NEW.attempt, tries = NEW.tries, updated_at = NEW.at,

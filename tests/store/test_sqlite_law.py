@@ -1,0 +1,310 @@
+"""The law in the file: a hand at the database can not move a run but along its edges."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fsm.model.run import PERSON, Rest, Run
+from fsm.store.sqlite import SqliteStore
+from tests.store.chain import breaks
+from tests.store.driving import DRAFTED, FETCHED, LOOP, Driver, failed
+
+TABLES = ("workflows", "edges", "runs", "transitions", "artifacts")
+LEDGER = (
+    "run_id, seq, epoch, workflow_id, source, event, target, status, visit, attempt, interrupted, at, actor, of_seq, hash"
+)
+COPY = "run_id, seq, epoch, workflow_id, source, event, target, status, visit, attempt, interrupted, at, hash"
+
+Runs = dict[str, Run]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Runs]:
+    """A store with a run in each of the places that a hand may reach for; each test works on a copy."""
+    place = tmp_path_factory.mktemp("made") / "runs.db"
+    store = SqliteStore(place)
+    driver = Driver(store)
+    asking = driver.go(driver.start(), FETCHED)
+    runs = {
+        "ready": driver.start(status="ready", key="taken"),
+        "running": driver.go(driver.start(), FETCHED),
+        "waiting": driver.go(driver.start(), FETCHED, DRAFTED),
+        "asking": driver.commit(driver.decision(asking, Rest(None, PERSON))),
+        "succeeded": driver.go(driver.start(), FETCHED._replace(outcome="nothing")),
+        "failed": driver.go(driver.start(), failed("Refused")),
+        "dead": driver.go(driver.start(), FETCHED, failed("Boom")),
+        "loop": driver.start(LOOP),
+    }
+    store.close()
+    return place, runs
+
+
+@pytest.fixture
+def place(made: tuple[Path, Runs], tmp_path: Path) -> Path:
+    return Path(shutil.copy(made[0], tmp_path))
+
+
+@pytest.fixture
+def runs(made: tuple[Path, Runs]) -> Runs:
+    return made[1]
+
+
+@pytest.fixture
+def driver(place: Path) -> Iterator[Driver]:
+    store = SqliteStore(place)
+    yield Driver(store)
+    store.close()
+
+
+@pytest.fixture(params=["default", "recursive_triggers=ON", "recursive_triggers=OFF"])
+def hand(request: pytest.FixtureRequest, place: Path) -> Iterator[sqlite3.Connection]:
+    """A plain connection, as any script or shell has one."""
+    with closing(sqlite3.connect(place)) as sql:
+        if request.param != "default":
+            sql.execute(f"PRAGMA {request.param}")
+        yield sql
+
+
+def content(place: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with closing(sqlite3.connect(place)) as sql:
+        return {table: sql.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall() for table in TABLES}
+
+
+def ledger(run: Run, verb: str = "INSERT INTO", **changed: Any) -> tuple[str, dict[str, Any]]:
+    """Return the statement that takes a run from `fetch` to `draft` by hand, but for what is changed."""
+    row = {
+        "run_id": run.row, "seq": run.seq + 1, "epoch": run.epoch, "source": run.state, "event": "success",
+        "target": "draft", "status": "ready", "visit": run.seq + 1, "attempt": 1, "interrupted": 0, "at": 1,
+        "actor": None, "of_seq": None, "hash": b"by hand", "id": None,
+    } | changed  # fmt: skip
+    workflow = row.pop("workflow_id", None) or f"(SELECT workflow_id FROM runs WHERE id = {run.row})"
+    columns = [*row, "workflow_id"]
+    return (
+        f"{verb} transitions({', '.join(columns)}) VALUES ({', '.join(':' + name for name in row)}, {workflow})",
+        row,
+    )
+
+
+UPDATES = {
+    "state": "UPDATE runs SET state = 'choice' WHERE uid = :uid",
+    "state of all": "UPDATE runs SET state = 'choice'",
+    "seq": "UPDATE runs SET seq = seq + 1 WHERE uid = :uid",
+    "seq back": "UPDATE runs SET seq = seq - 1 WHERE uid = :uid",
+    "head": "UPDATE runs SET head = x'00' WHERE uid = :uid",
+    "visit": "UPDATE runs SET visit = visit + 1 WHERE uid = :uid",
+    "entered_at": "UPDATE runs SET entered_at = entered_at + 1 WHERE uid = :uid",
+    "attempt": "UPDATE runs SET attempt = 0 WHERE uid = :uid",
+    "tries": "UPDATE runs SET tries = '{\"1\":9}' WHERE uid = :uid",
+    "visits": "UPDATE runs SET visits = '{}' WHERE uid = :uid",
+    "workflow": "UPDATE runs SET workflow_id = (SELECT id FROM workflows WHERE name = 'loop') WHERE uid = :uid",
+    "success": "UPDATE runs SET status = 'succeeded', worker_id = NULL WHERE uid = :uid",
+    "death": "UPDATE runs SET status = 'dead', worker_id = NULL WHERE uid = :uid",
+    "cancellation": "UPDATE runs SET status = 'cancelled', worker_id = NULL WHERE uid = :uid",
+    "no such status": "UPDATE runs SET status = 'paused', worker_id = NULL WHERE uid = :uid",
+    "state and status": "UPDATE runs SET state = 'choice', status = 'succeeded', worker_id = NULL WHERE uid = :uid",
+    "a whole edge": "UPDATE runs SET state = 'draft', seq = seq + 1, visit = seq + 1 WHERE uid = :uid",
+    "epoch back": "UPDATE runs SET epoch = epoch - 1 WHERE uid = :uid",
+    "id": "UPDATE runs SET id = 99 WHERE uid = :uid",
+    "uid": "UPDATE runs SET uid = 'other' WHERE uid = :uid",
+    "key": "UPDATE runs SET key = 'other' WHERE uid = :uid",
+    "name": "UPDATE runs SET name = 'other' WHERE uid = :uid",
+    "input": "UPDATE runs SET input_digest = x'00' WHERE uid = :uid",
+    "started_at": "UPDATE runs SET started_at = 0 WHERE uid = :uid",
+    "or replace": "UPDATE OR REPLACE runs SET state = 'choice' WHERE uid = :uid",
+    "or ignore": "UPDATE OR IGNORE runs SET state = 'choice' WHERE uid = :uid",
+    "onto another": "UPDATE OR REPLACE runs SET id = (SELECT max(id) FROM runs) WHERE uid = :uid",
+    "key onto another": "UPDATE OR REPLACE runs SET key = 'taken' WHERE uid = :uid",
+    "through a join": "UPDATE runs SET state = e.target FROM edges e WHERE e.source = runs.state AND uid = :uid",
+    "upsert": "INSERT INTO runs SELECT * FROM runs WHERE uid = :uid ON CONFLICT DO UPDATE SET state = 'choice'",
+    "replaced": "INSERT OR REPLACE INTO runs SELECT * FROM runs WHERE uid = :uid",
+    "replace": "REPLACE INTO runs SELECT * FROM runs WHERE uid = :uid",
+    "replaced by its uid": "INSERT OR REPLACE INTO runs(uid, workflow_id, name, input_digest, state, status, seq, head, "
+    "visit, entered_at, attempt, started_at, updated_at) SELECT uid, workflow_id, name, input_digest, '', 'ready', 0, "
+    "x'00', 0, 0, 1, 0, 0 FROM runs WHERE uid = :uid",
+    "replaced by a key": "INSERT OR REPLACE INTO runs(uid, workflow_id, name, key, input_digest, state, status, seq, head, "
+    "visit, entered_at, attempt, started_at, updated_at) SELECT 'new', workflow_id, 'review', 'taken', input_digest, '', "
+    "'ready', 0, x'00', 0, 0, 1, 0, 0 FROM runs WHERE name = 'review' AND uid = :uid",
+    "born elsewhere": "INSERT INTO runs(uid, workflow_id, name, input_digest, state, status, seq, head, visit, entered_at, "
+    "attempt, started_at, updated_at) SELECT 'new', workflow_id, name, input_digest, 'draft', 'ready', 1, x'00', 1, 0, 1, "
+    "0, 0 FROM runs WHERE uid = :uid",
+    "born ended": "INSERT INTO runs(uid, workflow_id, name, input_digest, state, status, seq, head, visit, entered_at, "
+    "attempt, started_at, updated_at) SELECT 'new', workflow_id, name, input_digest, '', 'succeeded', 0, x'00', 0, 0, 1, "
+    "0, 0 FROM runs WHERE uid = :uid",
+}  # fmt: skip
+
+STATEMENTS = {
+    "ledger rewritten": "UPDATE transitions SET target = 'done'",
+    "ledger rehashed": "UPDATE transitions SET hash = x'00'",
+    "ledger moved": "UPDATE OR REPLACE transitions SET run_id = run_id + 1",
+    "ledger deleted": "DELETE FROM transitions",
+    "last rows deleted": "DELETE FROM transitions WHERE seq > 1",
+    "ledger replaced": "INSERT OR REPLACE INTO transitions SELECT * FROM transitions",
+    "ledger replaced by id": f"INSERT OR REPLACE INTO transitions(id, {COPY}) SELECT t.id, r.id, r.seq + 1, r.epoch, "
+    "r.workflow_id, 'fetch', 'success', 'draft', 'ready', r.seq + 1, 1, 0, 1, x'00' FROM transitions t, runs r "
+    "WHERE t.id = 1 AND r.uid = :uid",
+    "ledger upserted": "INSERT INTO transitions SELECT * FROM transitions WHERE true ON CONFLICT DO UPDATE SET target = 'done'",
+    "artifact rewritten": "UPDATE artifacts SET value = '1'",
+    "artifact moved": "UPDATE OR REPLACE artifacts SET seq = seq + 1",
+    "artifact deleted": "DELETE FROM artifacts",
+    "artifact replaced": "INSERT OR REPLACE INTO artifacts SELECT id, run_id, name, seq, '1', digest FROM artifacts",
+    "artifact replaced by name": "INSERT OR REPLACE INTO artifacts(run_id, name, seq, value, digest) "
+    "SELECT run_id, name, seq, '1', digest FROM artifacts",
+    "artifact of an earlier row": "INSERT INTO artifacts(run_id, name, seq, value, digest) "
+    "SELECT id, 'new', seq - 1, '1', x'00' FROM runs WHERE seq > 0",
+    "artifact of a row to come": "INSERT INTO artifacts(run_id, name, seq, value, digest) "
+    "SELECT id, 'new', seq + 1, '1', x'00' FROM runs",
+    "artifact of no run": "INSERT INTO artifacts(run_id, name, seq, value, digest) VALUES (99, 'new', 0, '1', x'00')",
+    "edge added": "INSERT INTO edges SELECT workflow_id, 'fetch', 'success', 'done', 'succeeded' FROM runs WHERE uid = :uid",
+    "edge replaced": "INSERT OR REPLACE INTO edges SELECT workflow_id, source, event, target, 'succeeded' FROM edges",
+    "edge changed": "UPDATE edges SET target = 'done'",
+    "edge deleted": "DELETE FROM edges",
+    "edge of a workflow to come": "INSERT INTO edges VALUES (3, 'fetch', 'success', 'done', 'succeeded')",
+    "text changed": "UPDATE workflows SET text = 'other'",
+    "digest changed": "UPDATE workflows SET digest = 'other'",
+    "version changed": "UPDATE workflows SET version = version + 1",
+    "unsealed": "UPDATE workflows SET sealed = 0",
+    "same version again": "INSERT INTO workflows(name, version, digest, text, at) VALUES ('review', 1, 'other', 'other', 1)",
+    "same version replaced": "INSERT OR REPLACE INTO workflows(name, version, digest, text, at) "
+    "VALUES ('review', 1, 'other', 'other', 1)",
+    "workflow replaced": "INSERT OR REPLACE INTO workflows SELECT id, name, version, digest, 'other', at, 0 FROM workflows",
+    "workflow replaced by id": "INSERT OR REPLACE INTO workflows(id, name, version, digest, text, at) "
+    "VALUES (1, 'other', 1, 'other', 'other', 1)",
+    "workflow deleted": "DELETE FROM workflows",
+    "live run deleted": "DELETE FROM runs WHERE status IN ('ready', 'running', 'waiting')",
+}  # fmt: skip
+
+
+def refused(place: Path, sql: sqlite3.Connection, statement: str, parameters: dict[str, Any], *, loudly: bool) -> None:
+    """Assert that a statement leaves every row as it was, and that it raises where it must."""
+    before = content(place)
+    with pytest.raises(sqlite3.IntegrityError) if loudly else suppress(sqlite3.IntegrityError):
+        sql.execute(statement, parameters)
+    sql.commit()
+    assert content(place) == before
+
+
+NO_MATCH = {("ready", "key onto another"), ("dead", "death"), ("dead", "through a join")}
+
+
+@pytest.mark.parametrize("attack", UPDATES)
+@pytest.mark.parametrize("kind", ["ready", "running", "waiting", "dead"])
+def test_a_hand_can_not_move_a_run_by_its_row(
+    place: Path, hand: sqlite3.Connection, runs: Runs, kind: str, attack: str
+) -> None:
+    refused(place, hand, UPDATES[attack], {"uid": runs[kind].id}, loudly=(kind, attack) not in NO_MATCH)
+
+
+@pytest.mark.parametrize("attack", STATEMENTS)
+def test_a_hand_can_not_rewrite_what_was_written(
+    place: Path, hand: sqlite3.Connection, runs: Runs, attack: str
+) -> None:
+    refused(place, hand, STATEMENTS[attack], {"uid": runs["ready"].id}, loudly=True)
+
+
+VERBS = ["INSERT INTO", "INSERT OR REPLACE INTO", "INSERT OR IGNORE INTO", "INSERT OR FAIL INTO"]
+FORGED: dict[str, tuple[str, dict[str, Any]]] = {
+    "undeclared target": ("ready", {"target": "human"}),
+    "undeclared event": ("ready", {"event": "success:other"}),
+    "no such retry clause": ("ready", {"event": "retry:9", "target": "fetch", "visit": 1}),
+    "from another state": ("ready", {"source": "human", "event": "signal:accept", "target": "pause"}),
+    "start again": ("ready", {"source": "", "event": "start", "target": "fetch"}),
+    "seq too low": ("ready", {"seq": 1}),
+    "seq zero": ("ready", {"seq": 0}),
+    "seq too high": ("ready", {"seq": 3}),
+    "older epoch": ("running", {"epoch": 0, "source": "draft", "target": "human", "status": "waiting", "due_at": 9}),
+    "epoch to come": ("ready", {"epoch": 2}),
+    "end without its status": ("ready", {"event": "success:nothing", "target": "done", "status": "ready"}),
+    "end with another status": ("ready", {"event": "success:nothing", "target": "done", "status": "failed"}),
+    "status of an end without one": ("ready", {"status": "succeeded"}),
+    "no such status": ("ready", {"status": "paused"}),
+    "running, though nobody holds it": ("ready", {"status": "running"}),
+    "another workflow": ("ready", {"workflow_id": "(SELECT id FROM workflows WHERE name = 'loop')"}),
+    "no such run": ("ready", {"run_id": 99}),
+    "on from success": ("succeeded", {"source": "fetch"}),
+    "on from the end": ("succeeded", {}),
+    "fault of the ended": ("dead", {"event": "fault", "target": "lost", "status": "dead"}),
+    "cancel of the ended": ("succeeded", {"event": "cancel", "target": "done", "status": "cancelled"}),
+    "cancel into elsewhere": ("ready", {"event": "cancel", "status": "cancelled"}),
+    "cancel that goes on": ("ready", {"event": "cancel", "target": "fetch"}),
+    "redrive of the live": ("ready", {"event": "redrive", "target": "fetch", "of_seq": 1}),
+    "redrive of the succeeded": ("succeeded", {"event": "redrive", "target": "fetch", "of_seq": 2}),
+    "redrive without an error": ("dead", {"event": "redrive", "of_seq": 2}),
+    "redrive elsewhere": ("dead", {"event": "redrive", "target": "human", "of_seq": 3}),
+    "complete without an actor": ("asking", {"event": "complete", "target": "human"}),
+    "complete of the waiting": ("waiting", {"event": "complete", "target": "human", "actor": "ana"}),
+    "complete by no success edge": ("asking", {"event": "complete", "target": "lost", "status": "dead", "actor": "ana"}),
+    "complete of the live": ("ready", {"event": "complete", "actor": "ana"}),
+    "rewind": ("ready", {"event": "rewind", "target": "fetch"}),
+    "a known id": ("ready", {"id": 1}),
+    "no id at all": ("ready", {"id": -1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("attack", FORGED)
+def test_a_ledger_row_that_the_law_does_not_allow_moves_nothing(
+    place: Path, hand: sqlite3.Connection, runs: Runs, attack: str, verb: str
+) -> None:
+    kind, changed = FORGED[attack]
+    refused(place, hand, *ledger(runs[kind], verb, **changed), loudly=False)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_legal_ledger_row_by_hand_moves_the_run_and_breaks_its_chain(
+    place: Path, hand: sqlite3.Connection, driver: Driver, runs: Runs, verb: str
+) -> None:
+    run = runs["ready"]
+    assert breaks(place, run.id) == []
+    hand.execute(*ledger(run, verb))
+    hand.commit()
+    moved = driver.store.get(run.id)
+    assert (moved.state, moved.status, moved.seq, moved.visit) == ("draft", "ready", 2, 2)
+    assert breaks(place, run.id) == ["row 2"]
+    on = driver.go(driver.claim(moved), DRAFTED)
+    assert (on.state, breaks(place, run.id)) == ("human", ["row 2"])
+
+
+def test_every_run_made_by_the_engine_has_a_chain_that_verifies(place: Path, runs: Runs) -> None:
+    assert {kind: breaks(place, run.id) for kind, run in runs.items()} == dict.fromkeys(runs, [])
+
+
+TAMPERED: dict[str, Callable[[int], str]] = {
+    "row 1": lambda row: f"UPDATE transitions SET actor = 'eve' WHERE run_id = {row} AND seq = 1",
+    "row 2": lambda row: f"UPDATE artifacts SET digest = x'00' WHERE run_id = {row} AND seq = 2",
+    "artifact document of 2": lambda row: f"UPDATE artifacts SET value = '1' WHERE run_id = {row} AND seq = 2",
+    "head": lambda row: f"UPDATE runs SET head = x'00' WHERE id = {row}",
+}
+
+
+@pytest.mark.parametrize("where", TAMPERED)
+def test_what_the_owner_of_the_file_changes_behind_the_law_shows_in_the_chain(
+    place: Path, runs: Runs, where: str
+) -> None:
+    run = runs["waiting"]
+    with closing(sqlite3.connect(place)) as sql:
+        for (name,) in sql.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            sql.execute(f"DROP TRIGGER {name}")
+        sql.execute(TAMPERED[where](run.row))
+        sql.commit()
+    assert where in breaks(place, run.id)
+
+
+def test_a_run_that_has_ended_may_be_dropped_with_all_it_left(place: Path, hand: sqlite3.Connection, runs: Runs) -> None:
+    hand.execute("DELETE FROM runs WHERE uid = ?", (runs["dead"].id,))
+    for table in ("transitions", "artifacts"):
+        hand.execute(f"DELETE FROM {table} WHERE run_id = ?", (runs["dead"].row,))
+    hand.commit()
+    assert breaks(place, runs["waiting"].id) == []
+
+
+def test_the_edge_rows_are_exactly_the_edges_of_the_workflow(place: Path, driver: Driver, runs: Runs) -> None:
+    with closing(sqlite3.connect(place)) as sql:
+        rows = sql.execute("SELECT w.digest, e.source, e.event, e.target, e.ends FROM edges e JOIN workflows w "
+                           "ON w.id = e.workflow_id").fetchall()  # fmt: skip
+    flows = {driver.flow(run).digest: driver.flow(run) for run in runs.values()}
+    assert sorted(map(str, rows)) == sorted(str((digest, *edge)) for digest, flow in flows.items() for edge in flow.edges)
