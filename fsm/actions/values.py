@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from fsm.errors import UsageError
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
@@ -14,7 +16,7 @@ VALUE_BYTES_MAX = 16 * 1024 * 1024
 """The largest single value; larger things belong into files, and their paths here."""
 
 
-class NotStorable(ValueError):
+class NotStorable(UsageError, ValueError):
     """A value is not JSON, or not what its annotation says."""
 
 

@@ -6,7 +6,7 @@ from fsm.checks.annotations import is_stored_as
 from fsm.checks.case import Case
 from fsm.checks.reads import performed
 from fsm.diagnostics import Diagnostic
-from fsm.model.definition import ActionState
+from fsm.model.definition import ActionState, Probe
 from fsm.model.signature import Signature
 from fsm.model.workflow import expressions_of
 from fsm.source.tree import Path
@@ -37,19 +37,24 @@ def unfilled_parameter(case: Case) -> Iterator[Diagnostic]:
     """Every parameter without a default is read or given."""
     known = case.workflow.artifacts | {"error"}
     for path, state, action, probe in _actions(case):
-        for signature, where in ((action, ("action",)), (probe, ("interrupted", "probe"))):
-            for parameter in signature.parameters if signature else ():
-                name = parameter.name
-                is_read = name in known and state.reads is None
-                given = {*state.with_, *(state.reads or ()), *state.optional}
-                if parameter.required and not is_read and name not in given and signature:
-                    if name not in known and case.damaged:
-                        continue
+        for where, signature in (("action",), action), (("interrupted", "probe"), probe):
+            if signature is None:
+                continue
+            for name in _unfilled(state, signature, known):
+                if name in known:
+                    hint = "add it to reads"
+                elif case.damaged:
+                    continue
+                else:
                     hint = case.near(name, known) or f'give it: "with: {{{name}: <expression>}}"'
-                    if name in known:
-                        hint = "add it to reads"
-                    yield case.at("FSM702", f'parameter "{name}" of {signature.action} is neither read, given nor '
-                                  "defaulted", (*path, *where), hint)  # fmt: skip
+                message = f'parameter "{name}" of {signature.action} is neither read, given nor defaulted'
+                yield case.at("FSM702", message, (*path, *where), hint)
+
+
+def _unfilled(state: ActionState, signature: Signature, known: frozenset[str]) -> list[str]:
+    """Return the parameters that get no value; without `reads` each takes the artifact of its own name."""
+    filled = {*state.with_, *state.optional, *(known if state.reads is None else state.reads)}
+    return [one.name for one in signature.parameters if one.required and one.name not in filled]
 
 
 def outcome_without_edge(case: Case) -> Iterator[Diagnostic]:
@@ -88,7 +93,8 @@ def outcome_never_returned(case: Case) -> Iterator[Diagnostic]:
 def read_for_nothing(case: Case) -> Iterator[Diagnostic]:
     """What is read or given for an action is one of its parameters."""
     for path, state, action, probe in _actions(case):
-        if action is None or action.keywords or (probe and probe.keywords):
+        is_probe_unknown = isinstance(state.interrupted, Probe) and probe is None
+        if action is None or is_probe_unknown or action.keywords or (probe and probe.keywords):
             continue
         taken = {parameter.name for known in (action, probe) if known for parameter in known.parameters}
         in_expressions = frozenset[str]().union(*(expression.names for _, expression in expressions_of(state)))

@@ -1,6 +1,6 @@
 """The types of the names that a workflow's states read, and whether one type can certainly not be another."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict
 
 from fsm.checks.case import Case
@@ -22,16 +22,24 @@ RUN = _record("run", {"id": str, "key": str | None, "workflow": str, "version": 
                       "visits": dict[str, int]})  # fmt: skip
 
 
+def _either(types: Iterable[Any]) -> Any:
+    """Return one type for several; Any where somebody annotated with what is no type."""
+    try:
+        return union(types)
+    except TypeError:
+        return Any
+
+
 def of_input(field: InputField) -> Any:
     """Return the type of an input; null is one of its values when that is its default."""
     annotation = field.type.annotation
-    return annotation if field.required or field.default is not None else union([annotation, None])
+    return annotation if field.required or field.default is not None else _either([annotation, None])
 
 
 def of_result(case: Case, state: State) -> Any:
     """Return the type of what a state writes; Any when it is not known."""
     if isinstance(state, ActionState):
-        return union(_results(case, state))
+        return _either(_results(case, state))
     return of_payload(state) if isinstance(state, SignalState) else Any
 
 
@@ -46,12 +54,12 @@ def _results(case: Case, state: ActionState) -> Iterator[Any]:
             is_answer = path != ("action",) and outcome == "success"
             options = [option for option in alternatives(annotation) if kind(option) != "null"]
             if options or not is_answer:
-                yield union(options) if is_answer else annotation
+                yield _either(options) if is_answer else annotation
 
 
 def of_payload(state: SignalState) -> Any:
     """Return the type of what a signal brings."""
-    return union(_of_arm(name, arm) for name, arm in state.signal.items())
+    return _either(_of_arm(name, arm) for name, arm in state.signal.items())
 
 
 def _of_arm(name: str, arm: Arm) -> Any:
@@ -83,7 +91,13 @@ def of_names(case: Case) -> Mapping[str, Any]:
         if written:
             found.setdefault(written, []).append(of_result(case, state))
     unknown = dict.fromkeys(case.written_by_damaged, Any)
-    return {**{name: union(types) for name, types in found.items()}, **unknown, "error": ERROR, "run": RUN, "key": str}
+    return {
+        **{name: _either(types) for name, types in found.items()},
+        **unknown,
+        "error": ERROR,
+        "run": RUN,
+        "key": str,
+    }
 
 
 def is_hopeless(given: Any, wanted: Any) -> bool:

@@ -86,7 +86,7 @@ def _guesses(
     guesses: dict[str, frozenset[str]] = {}
     for edge in arrows:
         if edge.target not in names:
-            near = get_close_matches(edge.target, names, n=1) if len(guesses) < _GUESSES_MAX else ()
+            near = get_close_matches(edge.target, sorted(names), n=1) if len(guesses) < _GUESSES_MAX else ()
             guesses[edge.source] = guesses.get(edge.source, frozenset()).union(near)
     ends = frozenset(name for name, state in workflow.states.items() if isinstance(state, EndState))
     for name, state in workflow.states.items():

@@ -16,7 +16,7 @@ from fsm.source.tree import Path
 
 _CODES = {"field": "FSM607", "compare": "FSM606", "operand": "FSM606", "call": "FSM606"}
 _PLAIN = (dict, list, tuple, str, int, float)
-_LAZY = frozenset({Generator, Iterator, AsyncIterator})
+_LAZY = (Generator, Iterator, AsyncIterator)
 
 
 def wrong_expression(case: Case) -> Iterator[Diagnostic]:

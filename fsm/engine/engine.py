@@ -254,7 +254,7 @@ class Engine:
         if run.status != "waiting" or not isinstance(here, SignalState) or signal.name not in here.signal:
             return run if self.store.keep(run, signal) else None
         values = self._values(flow, run, run.state)
-        earlier = self.store.kept(run, [signal.name])
+        earlier = self.store.kept(run, here.signal)
         last = deadline_at(here, run)
         received, refused, _ = receive(flow, run, [*earlier, signal], values, last)
         if signal.id in refused:
@@ -265,7 +265,8 @@ class Engine:
             )
             raise IllegalTransition(run.state, f"signal:{signal.name}", [], why)
         if received is None:
-            return run if self.store.keep(run, signal) else None
+            seen = max((other.id for other in earlier), default=0)
+            return run if self.store.keep(run, signal, seen) else None
         decision = decide(flow, run, received, self.clock.now(), self.clock.draw(), values)
         return self._commit(decision._replace(fresh=signal))
 

@@ -15,9 +15,8 @@ from fsm.model.run import LIVE, PERSON, Artifact, Decision, Run, Transition
 from fsm.model.workflow import Workflow, writes_of
 
 
-def _detail(reason: str | None, **more: Any) -> dict[str, Any] | None:
-    told = {"reason": reason, **more} if reason is not None else more
-    return told or None
+def _detail(reason: str | None) -> dict[str, Any] | None:
+    return None if reason is None else {"reason": reason}
 
 
 def cancel(run: Run, now: int, actor: str | None, reason: str | None) -> Decision:
@@ -96,14 +95,15 @@ def complete(
     name = writes_of(state, flow.states[state])
     written = (Artifact(name, value),) if name else ()
     after = enter(flow, run._replace(status="ready", epoch=run.epoch + 1, output=None, reason=None), target, now)
-    detail = _detail(reason, outcome=outcome)
+    # `reason` is what an ended run leaves behind; the person's own stands beside it.
+    detail: dict[str, Any] = {"outcome": outcome} if reason is None else {"outcome": outcome, "because": reason}
     end = flow.states[target]
     if isinstance(end, EndState):
         try:
             after = leave_behind(end, after, {**values, **{artifact.name: json.loads(value) for artifact in written}})
         except EvaluationError as error:
             raise UsageError(f'with this value "{target}" cannot be entered: {error}') from None
-        detail = {**(detail or {}), "output": after.output, "reason": after.reason}
+        detail |= {"output": after.output, "reason": after.reason}
     row = row_of(run, after, "complete", actor=actor, detail=detail, of_seq=of_seq,
                  visits=after.visits if after.visits is not run.visits else None)  # fmt: skip
     return Decision(after, row, written, takes=True)

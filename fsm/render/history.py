@@ -68,8 +68,8 @@ def told(row: Transition) -> str:
     parts = []
     if "class" in detail:
         parts.append(f"{detail['class']}: {detail['message']}")
-    elif detail.get("reason"):
-        parts.append(str(detail["reason"]))
+    elif said := detail.get("because") or detail.get("reason"):
+        parts.append(str(said))
     if row.interrupted:
         parts.append("effect unknown")
     if row.actor:

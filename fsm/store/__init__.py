@@ -95,8 +95,13 @@ class Store(Protocol):
     def last_failure(self, run: Run) -> Transition | None:
         """Return the run's latest row that is an error edge or a fault, its `visit` the one that it left; or None."""
 
-    def keep(self, run: Run, signal: Kept) -> bool:
-        """Put a signal into the inbox of a run; False when the run or the message id is not as the caller saw it."""
+    def keep(self, run: Run, signal: Kept, seen: int | None = None) -> bool:
+        """Put a signal into the inbox of a run; False when the run or the message id is not as the caller saw it.
+
+        Args:
+            seen: the newest signal of the run that the caller looked at; one that came after it refuses this one, since
+                both together may be enough. None keeps it whatever there is.
+        """
 
     def message(self, run: Run, message_id: str) -> Kept | None:
         """Return the signal that came to a run under a message id, consumed or not."""

@@ -1,6 +1,7 @@
 """Whatever comes in, one clear message comes out."""
 
 import sqlite3
+import sys
 
 import pytest
 
@@ -139,9 +140,12 @@ def test_a_module_without_actions_is_refused(desk: Desk) -> None:
 
 def test_action_files_of_one_name_live_side_by_side(desk: Desk) -> None:
     desk.write("other/greet.py", "import fsm\n@fsm.action\ndef bow() -> int: return 1\n")
-    desk.write("other/json.py", "import fsm\n@fsm.action\ndef dump() -> int: return 1\n")
-    code, _, err = desk.fsm("run", "greet", "-i", "name=Ana", "--import", "other/greet.py", "--import", "other/json.py")
+    desk.write("other/colorsys.py", "import fsm\n@fsm.action\ndef mix() -> int: return 1\n")
+    code, _, err = desk.fsm(
+        "run", "greet", "-i", "name=Ana", "--import", "other/greet.py", "--import", "other/colorsys.py"
+    )
     assert code == 4, err
+    assert "colorsys" not in sys.modules, "a file must not stand in for a module of the standard library"
 
 
 def test_an_unforeseen_exception_is_one_line_unless_asked_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

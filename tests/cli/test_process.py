@@ -77,7 +77,7 @@ def test_every_exit_code_is_met(desk: Desk) -> None:
 
 def test_a_closed_pipe_is_silent(desk: Desk) -> None:
     run_id = desk.run()
-    for words in (("ls",), ("history", run_id), ("--help",), ("check", "bad.yaml")):
+    for words in (("ls",), ("history", run_id), ("--help",), ("check", "bad.yaml", "-q")):
         desk.write("bad.yaml", "workflow: x\n")
         reader, writer = os.pipe()
         os.close(reader)
@@ -85,9 +85,8 @@ def test_a_closed_pipe_is_silent(desk: Desk) -> None:
             [FSM, *words], cwd=desk.folder, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
         )
         os.close(writer)
-        assert ended.returncode == (1 if words[0] == "check" else 0), "a verdict holds though nobody reads the findings"
-        assert "Error" not in ended.stderr
-        assert "Broken" not in ended.stderr
+        expected = (1 if words[0] == "check" else 0, "")
+        assert (ended.returncode, ended.stderr) == expected, "a verdict holds though nobody reads the findings"
 
 
 def test_a_full_disk_behind_stdout_is_told(desk: Desk) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from fsm.checks import check_text
 from tests.crash.test_every_point import REFERENCE, SCRIPTS
-from tests.crash.world import World, chain, no_committed_work_was_repeated, told
+from tests.crash.world import MEMORY, World, chain, no_committed_work_was_repeated, told
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 
@@ -27,12 +27,12 @@ def _world(folder: str) -> World:
 
 
 def test_a_process_killed_at_any_boundary_is_resumed_by_the_next_at_once() -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         world = _world(folder)
         assert world.live(None)
         expected, points = list(told(chain(world.store, world.flow))), world.fuse.points
     for point in range(points):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             world = _world(folder)
             assert not world.live_in_a_process(point), "the kill did not happen"
             assert len(chain(world.store, world.flow)) >= world.acknowledged

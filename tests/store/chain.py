@@ -9,8 +9,8 @@ from fsm.model.run import Artifact
 from fsm.store.ledger import genesis, link
 
 COLUMNS = (
-    "seq, epoch, source, event, target, status, visit, attempt, tries, visits, due_at, awaits, interrupted, of_seq, at, "
-    "actor, detail"
+    "seq, epoch, source, event, target, status, visit, attempt, tries, visits, due_at, awaits, interrupted, of_seq, "
+    "at, actor, detail"
 )
 
 
@@ -27,7 +27,9 @@ def _breaks(sql: sqlite3.Connection, run_id: str) -> list[str]:
         (run_id,),
     ).fetchone()
     written: dict[int, list[tuple[str, str, bytes]]] = {}
-    for at, *artifact in sql.execute("SELECT seq, name, value, digest FROM artifacts WHERE run_id = ? ORDER BY id", (number,)):
+    for at, *artifact in sql.execute(
+        "SELECT seq, name, value, digest FROM artifacts WHERE run_id = ? ORDER BY id", (number,)
+    ):
         written.setdefault(at, []).append(tuple(artifact))
     found = [f"artifact {name} of {at}" for at, all_of in written.items() for name, value, its in all_of
              if sha256(value.encode()).digest() != its]  # fmt: skip

@@ -1,8 +1,8 @@
 """The contract of a store: one suite, which every store passes.
 
-    class TestPostgres(Contract):
-        @pytest.fixture
-        def opened(self) -> Opener: ...
+class TestPostgres(Contract):
+    @pytest.fixture
+    def opened(self) -> Opener: ...
 """
 
 from tests.store.contract_attempts import Attempts

@@ -173,7 +173,9 @@ class Moves(Subject):
     def test_a_redriven_run_may_fail_and_be_redriven_again(self, driver: Driver) -> None:
         run = self.dead(driver)
         for _ in range(3):
-            run = driver.commit(moves.redrive(driver.flow(run), run, driver.store.last_failure(run), driver.now, None, None))
+            run = driver.commit(
+                moves.redrive(driver.flow(run), run, driver.store.last_failure(run), driver.now, None, None)
+            )
             run = driver.go(driver.claim(run), failed("Boom"))
         assert (run.status, run.seq) == ("dead", 9)
 

@@ -33,7 +33,7 @@ class Workflows(Subject):
     def test_other_content_under_the_same_version_is_refused_and_nothing_changes(self, store: Store) -> None:
         store.save(flow_of(REVIEW), REVIEW, 1)
         changed = REVIEW.replace("30m", "31m")
-        with pytest.raises(UsageError, match='"review" changed under version 1.*give the changed file version 2'):
+        with pytest.raises(UsageError, match=r'"review" changed under version 1.*give the changed file version 2'):
             store.save(flow_of(changed), changed, 2)
         assert store.newest("review") == flow_of(REVIEW).digest
         with pytest.raises(NotFound):

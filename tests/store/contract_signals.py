@@ -1,8 +1,11 @@
 """Signals: kept, consumed once, refused for good, and never slept through."""
 
+from typing import Any
+
 import pytest
 
 from fsm.model.run import Kept, Received, Rest, Run
+from tests.store.contract_commits import altered
 from tests.store.driving import DRAFTED, FETCHED, Driver
 from tests.store.processes import Line, children
 from tests.store.subject import Opener, Subject
@@ -184,10 +187,8 @@ class Signals(Subject):
         for run in (first, second):
             driver.store.keep(run, driver.signal("accept"))
         decisions = [driver.decision(run, self.received(*driver.store.kept(run, BOTH))) for run in (first, second)]
-        transition = decisions[0].transition
-        assert transition is not None
-        changed = {"target": "done"} if wrong == "illegal" else {"epoch": transition.epoch + 1}
-        decisions[0] = decisions[0]._replace(transition=transition._replace(**changed))  # type: ignore[arg-type]
+        changed: dict[str, Any] = {"target": "done"} if wrong == "illegal" else {"epoch": first.epoch + 1}
+        decisions[0] = altered(decisions[0], **changed)
         refused, taken = driver.store.commit(decisions)
         assert refused is None
         assert taken is not None

@@ -9,8 +9,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection as Line
+from multiprocessing.connection import Connection
 from typing import Any
+
+Line = Connection
+"""One end of a pipe between two processes."""
 
 DEADLINE_S = 60.0
 """No test waits longer than this for another process; none depends on how long it takes."""
@@ -49,7 +52,7 @@ class Child:
         except EOFError:
             raise AssertionError(f"the child ended with {self.ended()}") from None
         if isinstance(said, _Raised):
-            raise AssertionError(said.traceback)
+            raise AssertionError(said.traceback)  # noqa: TRY004 - the child failed, whatever it raised
         return said
 
     def tell(self, what: Any = None) -> None:

@@ -15,10 +15,11 @@ from tests.store.chain import breaks
 from tests.store.driving import DRAFTED, FETCHED, LOOP, Driver, failed
 
 TABLES = ("workflows", "edges", "runs", "transitions", "artifacts")
-LEDGER = (
-    "run_id, seq, epoch, workflow_id, source, event, target, status, visit, attempt, interrupted, at, actor, of_seq, hash"
-)
 COPY = "run_id, seq, epoch, workflow_id, source, event, target, status, visit, attempt, interrupted, at, hash"
+BIRTH = (
+    "runs(uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, entered_at, attempt, started_at, "
+    "updated_at)"
+)
 
 Runs = dict[str, Run]
 
@@ -123,19 +124,19 @@ UPDATES = {
     "upsert": "INSERT INTO runs SELECT * FROM runs WHERE uid = :uid ON CONFLICT DO UPDATE SET state = 'choice'",
     "replaced": "INSERT OR REPLACE INTO runs SELECT * FROM runs WHERE uid = :uid",
     "replace": "REPLACE INTO runs SELECT * FROM runs WHERE uid = :uid",
-    "replaced by its uid": "INSERT OR REPLACE INTO runs(uid, workflow_id, name, input_digest, state, status, seq, head, "
-    "visit, entered_at, attempt, started_at, updated_at) SELECT uid, workflow_id, name, input_digest, '', 'ready', 0, "
-    "x'00', 0, 0, 1, 0, 0 FROM runs WHERE uid = :uid",
-    "replaced by a key": "INSERT OR REPLACE INTO runs(uid, workflow_id, name, key, input_digest, state, status, seq, head, "
-    "visit, entered_at, attempt, started_at, updated_at) SELECT 'new', workflow_id, 'review', 'taken', input_digest, '', "
-    "'ready', 0, x'00', 0, 0, 1, 0, 0 FROM runs WHERE name = 'review' AND uid = :uid",
-    "born elsewhere": "INSERT INTO runs(uid, workflow_id, name, input_digest, state, status, seq, head, visit, entered_at, "
-    "attempt, started_at, updated_at) SELECT 'new', workflow_id, name, input_digest, 'draft', 'ready', 1, x'00', 1, 0, 1, "
-    "0, 0 FROM runs WHERE uid = :uid",
-    "born ended": "INSERT INTO runs(uid, workflow_id, name, input_digest, state, status, seq, head, visit, entered_at, "
-    "attempt, started_at, updated_at) SELECT 'new', workflow_id, name, input_digest, '', 'succeeded', 0, x'00', 0, 0, 1, "
-    "0, 0 FROM runs WHERE uid = :uid",
-}  # fmt: skip
+    "replaced by its uid": f"INSERT OR REPLACE INTO {BIRTH} SELECT uid, workflow_id, name, key, input_digest, '', "
+    "'ready', 0, x'00', 0, 0, 1, 0, 0 FROM runs WHERE uid = :uid",
+    "replaced by a key": f"INSERT OR REPLACE INTO {BIRTH} SELECT 'new', workflow_id, 'review', 'taken', input_digest, "
+    "'', 'ready', 0, x'00', 0, 0, 1, 0, 0 FROM runs WHERE uid = :uid",
+    "born elsewhere": f"INSERT INTO {BIRTH} SELECT 'new', workflow_id, name, NULL, input_digest, 'draft', 'ready', "
+    "0, x'00', 0, 0, 1, 0, 0 FROM runs WHERE uid = :uid",
+    "born late": f"INSERT INTO {BIRTH} SELECT 'new', workflow_id, name, NULL, input_digest, '', 'ready', "
+    "1, x'00', 0, 0, 1, 0, 0 FROM runs WHERE uid = :uid",
+    "born ended": f"INSERT INTO {BIRTH} SELECT 'new', workflow_id, name, NULL, input_digest, '', 'succeeded', "
+    "0, x'00', 0, 0, 1, 0, 0 FROM runs WHERE uid = :uid",
+    "born of another name": f"INSERT INTO {BIRTH} SELECT 'new', workflow_id, 'other', NULL, input_digest, '', 'ready', "
+    "0, x'00', 0, 0, 1, 0, 0 FROM runs WHERE uid = :uid",
+}
 
 STATEMENTS = {
     "ledger rewritten": "UPDATE transitions SET target = 'done'",
@@ -147,7 +148,8 @@ STATEMENTS = {
     "ledger replaced by id": f"INSERT OR REPLACE INTO transitions(id, {COPY}) SELECT t.id, r.id, r.seq + 1, r.epoch, "
     "r.workflow_id, 'fetch', 'success', 'draft', 'ready', r.seq + 1, 1, 0, 1, x'00' FROM transitions t, runs r "
     "WHERE t.id = 1 AND r.uid = :uid",
-    "ledger upserted": "INSERT INTO transitions SELECT * FROM transitions WHERE true ON CONFLICT DO UPDATE SET target = 'done'",
+    "ledger upserted": "INSERT INTO transitions SELECT * FROM transitions WHERE true "
+    "ON CONFLICT DO UPDATE SET target = 'done'",
     "artifact rewritten": "UPDATE artifacts SET value = '1'",
     "artifact moved": "UPDATE OR REPLACE artifacts SET seq = seq + 1",
     "artifact deleted": "DELETE FROM artifacts",
@@ -159,7 +161,8 @@ STATEMENTS = {
     "artifact of a row to come": "INSERT INTO artifacts(run_id, name, seq, value, digest) "
     "SELECT id, 'new', seq + 1, '1', x'00' FROM runs",
     "artifact of no run": "INSERT INTO artifacts(run_id, name, seq, value, digest) VALUES (99, 'new', 0, '1', x'00')",
-    "edge added": "INSERT INTO edges SELECT workflow_id, 'fetch', 'success', 'done', 'succeeded' FROM runs WHERE uid = :uid",
+    "edge added": "INSERT INTO edges SELECT workflow_id, 'fetch', 'success', 'done', 'succeeded' FROM runs "
+    "WHERE uid = :uid",
     "edge replaced": "INSERT OR REPLACE INTO edges SELECT workflow_id, source, event, target, 'succeeded' FROM edges",
     "edge changed": "UPDATE edges SET target = 'done'",
     "edge deleted": "DELETE FROM edges",
@@ -168,10 +171,12 @@ STATEMENTS = {
     "digest changed": "UPDATE workflows SET digest = 'other'",
     "version changed": "UPDATE workflows SET version = version + 1",
     "unsealed": "UPDATE workflows SET sealed = 0",
-    "same version again": "INSERT INTO workflows(name, version, digest, text, at) VALUES ('review', 1, 'other', 'other', 1)",
+    "same version again": "INSERT INTO workflows(name, version, digest, text, at) "
+    "VALUES ('review', 1, 'other', 'other', 1)",
     "same version replaced": "INSERT OR REPLACE INTO workflows(name, version, digest, text, at) "
     "VALUES ('review', 1, 'other', 'other', 1)",
-    "workflow replaced": "INSERT OR REPLACE INTO workflows SELECT id, name, version, digest, 'other', at, 0 FROM workflows",
+    "workflow replaced": "INSERT OR REPLACE INTO workflows "
+    "SELECT id, name, version, digest, 'other', at, 0 FROM workflows",
     "workflow replaced by id": "INSERT OR REPLACE INTO workflows(id, name, version, digest, text, at) "
     "VALUES (1, 'other', 1, 'other', 'other', 1)",
     "workflow deleted": "DELETE FROM workflows",
@@ -185,18 +190,16 @@ def refused(place: Path, sql: sqlite3.Connection, statement: str, parameters: di
     with pytest.raises(sqlite3.IntegrityError) if loudly else suppress(sqlite3.IntegrityError):
         sql.execute(statement, parameters)
     sql.commit()
-    assert content(place) == before
+    assert content(place) == before, statement
 
 
 NO_MATCH = {("ready", "key onto another"), ("dead", "death"), ("dead", "through a join")}
 
 
 @pytest.mark.parametrize("attack", UPDATES)
-@pytest.mark.parametrize("kind", ["ready", "running", "waiting", "dead"])
-def test_a_hand_can_not_move_a_run_by_its_row(
-    place: Path, hand: sqlite3.Connection, runs: Runs, kind: str, attack: str
-) -> None:
-    refused(place, hand, UPDATES[attack], {"uid": runs[kind].id}, loudly=(kind, attack) not in NO_MATCH)
+def test_a_hand_can_not_move_a_run_by_its_row(place: Path, hand: sqlite3.Connection, runs: Runs, attack: str) -> None:
+    for kind in ("ready", "running", "waiting", "dead"):
+        refused(place, hand, UPDATES[attack], {"uid": runs[kind].id}, loudly=(kind, attack) not in NO_MATCH)
 
 
 @pytest.mark.parametrize("attack", STATEMENTS)
@@ -237,7 +240,7 @@ FORGED: dict[str, tuple[str, dict[str, Any]]] = {
     "redrive elsewhere": ("dead", {"event": "redrive", "target": "human", "of_seq": 3}),
     "complete without an actor": ("asking", {"event": "complete", "target": "human"}),
     "complete of the waiting": ("waiting", {"event": "complete", "target": "human", "actor": "ana"}),
-    "complete by no success edge": ("asking", {"event": "complete", "target": "lost", "status": "dead", "actor": "ana"}),
+    "complete by an error edge": ("asking", {"event": "complete", "target": "lost", "status": "dead", "actor": "ana"}),
     "complete of the live": ("ready", {"event": "complete", "actor": "ana"}),
     "rewind": ("ready", {"event": "rewind", "target": "fetch"}),
     "a known id": ("ready", {"id": 1}),
@@ -245,13 +248,13 @@ FORGED: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("attack", FORGED)
 def test_a_ledger_row_that_the_law_does_not_allow_moves_nothing(
-    place: Path, hand: sqlite3.Connection, runs: Runs, attack: str, verb: str
+    place: Path, hand: sqlite3.Connection, runs: Runs, attack: str
 ) -> None:
     kind, changed = FORGED[attack]
-    refused(place, hand, *ledger(runs[kind], verb, **changed), loudly=False)
+    for verb in VERBS:
+        refused(place, hand, *ledger(runs[kind], verb, **changed), loudly=False)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -270,7 +273,7 @@ def test_a_legal_ledger_row_by_hand_moves_the_run_and_breaks_its_chain(
 
 
 def test_every_run_made_by_the_engine_has_a_chain_that_verifies(place: Path, runs: Runs) -> None:
-    assert {kind: breaks(place, run.id) for kind, run in runs.items()} == dict.fromkeys(runs, [])
+    assert {kind: breaks(place, run.id) for kind, run in runs.items()} == {kind: [] for kind in runs}
 
 
 TAMPERED: dict[str, Callable[[int], str]] = {
@@ -294,7 +297,9 @@ def test_what_the_owner_of_the_file_changes_behind_the_law_shows_in_the_chain(
     assert where in breaks(place, run.id)
 
 
-def test_a_run_that_has_ended_may_be_dropped_with_all_it_left(place: Path, hand: sqlite3.Connection, runs: Runs) -> None:
+def test_a_run_that_has_ended_may_be_dropped_with_all_it_left(
+    place: Path, hand: sqlite3.Connection, runs: Runs
+) -> None:
     hand.execute("DELETE FROM runs WHERE uid = ?", (runs["dead"].id,))
     for table in ("transitions", "artifacts"):
         hand.execute(f"DELETE FROM {table} WHERE run_id = ?", (runs["dead"].row,))
@@ -307,4 +312,6 @@ def test_the_edge_rows_are_exactly_the_edges_of_the_workflow(place: Path, driver
         rows = sql.execute("SELECT w.digest, e.source, e.event, e.target, e.ends FROM edges e JOIN workflows w "
                            "ON w.id = e.workflow_id").fetchall()  # fmt: skip
     flows = {driver.flow(run).digest: driver.flow(run) for run in runs.values()}
-    assert sorted(map(str, rows)) == sorted(str((digest, *edge)) for digest, flow in flows.items() for edge in flow.edges)
+    assert sorted(map(str, rows)) == sorted(
+        str((digest, *edge)) for digest, flow in flows.items() for edge in flow.edges
+    )

@@ -31,9 +31,9 @@ def waiting_turns() -> list[threading.Thread]:
 
 def test_a_second_writer_gives_up_with_the_pid_of_the_first(locks: tuple[WriterLock, WriterLock]) -> None:
     first, second = locks
-    with first.held():
-        with pytest.raises(StoreBusy, match=rf"another process \(pid {os.getpid()}\) has kept .* locked for 0.05 s"):
-            second.acquire()
+    said = rf"another process \(pid {os.getpid()}\) has kept .* locked for 0.05 s"
+    with first.held(), pytest.raises(StoreBusy, match=said):
+        second.acquire()
     with second.held():
         pass
 
@@ -49,7 +49,12 @@ def test_a_writer_that_waits_gets_its_turn(place: Path) -> None:
     with children(hold) as (child,):
         child.hears()
         got = threading.Event()
-        thread = threading.Thread(target=lambda: (patient.acquire(), got.set(), patient.release()))
+
+        def take() -> None:
+            with patient.held():
+                got.set()
+
+        thread = threading.Thread(target=take)
         thread.start()
         eventually(waiting_turns)
         assert not got.is_set()

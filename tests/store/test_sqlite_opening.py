@@ -207,7 +207,9 @@ def test_without_a_table_of_mounts_nothing_is_refused(tmp_path: Path) -> None:
     refuse_network(tmp_path / "runs.db", str(tmp_path / "nothing"))
 
 
-def test_however_a_file_is_named_its_users_share_one_lock_and_see_each_other(tmp_path: Path, store: SqliteStore) -> None:
+def test_however_a_file_is_named_its_users_share_one_lock_and_see_each_other(
+    tmp_path: Path, store: SqliteStore
+) -> None:
     (tmp_path / "links").mkdir()
     link = tmp_path / "links" / "other.db"
     link.symlink_to(store.path)
@@ -243,7 +245,9 @@ def test_a_store_of_an_older_version_is_migrated_when_opened_and_keeps_its_runs(
     old = SqliteStore(tmp_path / "old.db")
     run = Driver(old).start()
     old.close()
-    texts = {name: schema.script(name) for name in schema.SCRIPTS} | {"9999_made": "CREATE TABLE made(x TEXT) STRICT;\n"}
+    texts = {name: schema.script(name) for name in schema.SCRIPTS} | {
+        "9999_made": "CREATE TABLE made(x TEXT) STRICT;\n"
+    }
     monkeypatch.setattr(schema, "SCRIPTS", (*schema.SCRIPTS, "9999_made"))
     monkeypatch.setattr(schema, "script", texts.__getitem__)
     for name in ("old.db", "fresh.db", "old.db"):
@@ -357,7 +361,8 @@ def test_a_closed_store_says_so_and_may_be_closed_again(store: SqliteStore) -> N
     store.close()
     store.close()
     for use in (
-        lambda: store.get(run.id), lambda: store.claim(run.id, 1), lambda: store.claimable(1), lambda: store.held(run.id)
+        lambda: store.get(run.id), lambda: store.claim(run.id, 1), lambda: store.claimable(1),
+        lambda: store.held(run.id),
     ):  # fmt: skip
         with pytest.raises(StoreError, match="is closed; open a new Engine"):
             use()

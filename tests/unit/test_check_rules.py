@@ -1,7 +1,9 @@
 """What the rules say in the cases that are easy to get wrong; one file per code is in tests/definitions/err."""
 
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Annotated, Any, Literal, Never, NewType, TypeVar
 
+import pytest
 import yaml
 
 from fsm.checks import RULES, check_text
@@ -45,6 +47,14 @@ def test_a_cycle_through_a_wait_turns_by_itself() -> None:
     states = {"a": act({"yes": "done", "no": "w"}), "w": {"wait": "1h", "success": "a"}}
     assert "FSM306" in codes(states)
     assert "FSM306" not in codes({**states, "w": {"wait": "1h", "success": "a", "max_visits": 3}})
+
+
+def test_a_bound_whose_own_edge_leads_back_bounds_nothing() -> None:
+    states = {"a": act("b", max_visits=3), "b": act({"yes": "done", "no": "a"})}
+    assert "FSM306" not in codes(states)
+    assert "FSM306" in codes({**states, "a": act("b", max_visits=3, error={"VisitsExceeded": "b", "else": "failed"})})
+    assert "FSM306" in codes({**states, "a": act("b", max_visits=3, error={"Exception": "failed", "else": "a"})})
+    assert "FSM306" not in codes({**states, "a": act("b", max_visits=3, error={"Exception": "b", "else": "failed"})})
 
 
 def test_a_state_that_succeeds_or_fails_into_itself_is_a_cycle() -> None:
@@ -274,6 +284,18 @@ def test_a_probe_that_returns_nothing_says_not_done_and_has_no_edge() -> None:
     for returns, missing in (({"success": None}, 0), ({"success": None, "sent": str}, 0), ({"lost": str}, 1)):
         found = messages(definition({"a": state}), "FSM703", {**sender, **signature(returns)})
         assert len(found) == missing
+
+
+T = TypeVar("T")
+ODD = [{"a": int}, [int], 5, "NoSuchName", print, T, list[T], NewType("Id", str), object, type, Never, Generator[int],  # type: ignore[valid-type]
+       Callable[[int], str], Annotated[int, "seconds"], list["NoSuchName"], Literal["a", 1], Any, None]  # type: ignore[name-defined]  # noqa: F821  # fmt: skip
+
+
+@pytest.mark.parametrize("annotation", ODD, ids=str)
+def test_an_annotation_that_nobody_expects_breaks_nothing(annotation: Any) -> None:
+    states = {"a": act({"success": "b", "other": "b"}), "b": act("done", optional="a", ensure="a.x > 1 or a == 'y'")}
+    for returns in ({"success": annotation}, {"success": annotation, "other": annotation}, {"success": str}):
+        check_text(definition(states, input={"n": "int"}), "w.yaml", signature(returns, a=annotation, n=annotation))
 
 
 # The whole

@@ -125,7 +125,7 @@ class TestComplete:
         moved = self.done(asking(), None, value={"n": 1})
         row = row_of(moved)
         assert (row.source, row.event, row.target, row.actor) == ("work", "complete", "post", "ana")
-        assert row.detail == {"reason": "I called them", "outcome": "success"}
+        assert row.detail == {"outcome": "success", "because": "I called them"}
         assert moved.artifacts == (Artifact("work", '{"n": 1}'),)
         assert (moved.run.status, moved.run.visit, moved.run.interrupted, moved.run.visits) == ("ready", 8, False, {"post": 1})
 
@@ -134,7 +134,7 @@ class TestComplete:
         moved = self.done(run, failed, value={"number": 7})
         assert (moved.run.state, moved.run.status, moved.run.output) == ("done", "succeeded", 7)
         assert (row_of(moved).source, row_of(moved).of_seq) == ("dead", 8)
-        assert (row_of(moved).detail or {})["output"] == 7
+        assert row_of(moved).detail == {"outcome": "success", "because": "I called them", "output": 7, "reason": None}
 
     def test_another_outcome_takes_its_own_edge(self) -> None:
         run, failed = left("post", visits={"post": 1})

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from fsm.errors import StoreError
 from fsm.store.lock import Life
-from fsm.store.sqlite.connection import Connection, OutcomeUnknown, guard_identity, translated
+from fsm.store.sqlite.connection import FORKED, Connection, OutcomeUnknown, guard_identity, translated
 from fsm.store.sqlite.schema import migrate
 
 T = TypeVar("T")
@@ -42,11 +42,7 @@ class Opened:
     @property
     def _connection(self) -> Connection:
         if os.getpid() != self._pid:
-            raise StoreError(
-                "this store was opened before a fork; open a new Engine in the child process"
-                if self._pid
-                else f"this store on {self.path} is closed; open a new Engine"
-            )
+            raise StoreError(FORKED if self._pid else f"this store on {self.path} is closed; open a new Engine")
         connection: Connection | None = getattr(self._local, "connection", None)
         return connection or self._reconnect()
 

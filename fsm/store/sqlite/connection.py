@@ -15,6 +15,8 @@ from fsm.store.lock import WriterLock
 APPLICATION_ID = 0x66736D31
 """Marks the file as a store of this engine: "fsm1" in the header."""
 
+FORKED = "this store was opened before a fork; open a new Engine in the child process"
+
 FRAMES_PER_CHECKPOINT = 1_000
 _FRAMES_PER_COMMIT = 6
 _PAGE_BYTES = 4_096
@@ -26,7 +28,7 @@ _NETWORK = {
 }  # fmt: skip
 
 
-class OutcomeUnknown(StoreError):  # noqa: N818 - it says what is known, which is no error of its own
+class OutcomeUnknown(StoreError):
     """COMMIT failed: whether it took effect can only be read back."""
 
 
@@ -93,16 +95,15 @@ class Connection:
         except (sqlite3.Error, OSError, UnicodeEncodeError) as error:
             raise ours(error, self.path) from error
         finally:
-            try:
-                self._roll_back()
-            finally:
-                self.lock.release()
+            self._end()
 
     def wrote(self, size_bytes: int) -> None:
         """Tell of a large value, so that the log is checkpointed in time."""
         self._frames += size_bytes // _PAGE_BYTES
 
     def _commit(self) -> None:
+        if os.getpid() != self.pid:
+            raise StoreError(FORKED)
         if not self.sql.in_transaction:  # the block took everything back itself
             return
         try:
@@ -110,10 +111,16 @@ class Connection:
         except sqlite3.Error as error:
             raise OutcomeUnknown(f"{self.path}: the commit failed ({error}){_cure(str(error))}") from error
 
-    def _roll_back(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            if self.sql.in_transaction:
-                self.sql.execute("ROLLBACK")
+    def _end(self) -> None:
+        """Take back what was not committed and let the turn go; a child that was forked in between has neither."""
+        if os.getpid() != self.pid:
+            return
+        try:
+            with contextlib.suppress(sqlite3.Error):
+                if self.sql.in_transaction:
+                    self.sql.execute("ROLLBACK")
+        finally:
+            self.lock.release()
 
     def _checkpoint(self) -> None:
         """Copy the log into the database, so that it is reused in place.

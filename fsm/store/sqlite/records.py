@@ -68,12 +68,12 @@ class Records(Opened):
         ((left,),) = self._read("SELECT visit FROM transitions WHERE run_id = ? AND seq = ?", (run.row, failed.seq - 1))
         return failed._replace(visit=left)
 
-    def keep(self, run: Run, signal: Kept) -> bool:
+    def keep(self, run: Run, signal: Kept, seen: int | None = None) -> bool:
         def put(sql: sqlite3.Connection) -> int | None:
             same = sql.execute(
                 "SELECT 1 FROM runs WHERE id = ? AND seq = ? AND epoch = ? AND status = ? "
-                "AND NOT EXISTS(SELECT 1 FROM signals WHERE run_id = runs.id AND message_id = ?)",
-                (run.row, run.seq, run.epoch, run.status, signal.message_id),
+                "AND NOT EXISTS(SELECT 1 FROM signals WHERE run_id = runs.id AND (message_id = ? OR id > ?))",
+                (run.row, run.seq, run.epoch, run.status, signal.message_id, seen),
             ).fetchone()
             return store_signal(sql, run, signal, used_seq=None) if same else None
 

@@ -1,0 +1,16 @@
+"""The rows of the report, each a generator of figures over a scale."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmarks.figures import Figure, Scale
+from benchmarks.rows import crowd, inline, own, resume, size, startup
+
+ROWS: Mapping[str, Callable[[Scale], Iterator[Figure]]] = {
+    "inline": inline.measure,
+    "own": own.measure,
+    "resume": resume.measure,
+    "size": size.measure,
+    "crowd": crowd.measure,
+    "startup": startup.measure,
+}
+"""By the name that the command line takes."""

@@ -1,0 +1,634 @@
+"""Interruptions: crashes, Ctrl-C, a broken disk; what the next attempt is told, and who is asked first."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fsm
+from fsm.engine.engine import Engine
+from fsm.store.sqlite import connection as connections
+from tests.engine.builders import NOW, Died, House, events, killed, named
+
+FLOW = """
+    workflow: mail
+    version: 1
+    start: send
+    input: {log: str}
+    defaults: {error: {Interrupted: poisoned, else: dead}}
+    states:
+      send: {action: mail.send, OPTIONS success: {success: done, bounced: bounced}}
+      done: {end: success, output: send}
+      bounced: {end: failure, reason: "'it bounced'"}
+      poisoned: {end: failure}
+      dead: {end: dead_letter}
+"""
+PROBE = "interrupted: {probe: mail.find}, "
+ASK = "interrupted: ask, "
+AGAIN = "retry: {attempts: 3, delay: 2s, jitter: none}, "
+NEVER = "retry: never, "
+
+
+def mail(house: House, options: str) -> None:
+    house.define(FLOW.replace("OPTIONS", options))
+
+
+class Post:
+    """An outside world: what it was asked to send, and what the probe answers."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.sent: list[tuple[str, bool, int]] = []
+        self.fates: list[BaseException | Any] = []
+        self.answers = list(answers)
+        self.asked: list[tuple[str, bool]] = []
+
+    def send(self, log: str, ctx: fsm.Context) -> Any:
+        self.sent.append((ctx.key, ctx.interrupted, ctx.attempt))
+        fate = self.fates.pop(0) if self.fates else "sent"
+        if isinstance(fate, BaseException):
+            raise fate
+        return fate
+
+    def find(self, ctx: fsm.Context) -> Any:
+        self.asked.append((ctx.key, ctx.interrupted))
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def engine(self, house: House, **options: Any) -> Engine:
+        actions = [named("mail.send", lambda log, ctx: self.send(log, ctx)), named("mail.find", lambda ctx: self.find(ctx))]
+        return house.engine(*actions, **options)
+
+    def run(self, engine: Engine, **options: Any) -> fsm.Run:
+        return engine.run("mail", {"log": ""}, **options)
+
+    def crash(self, house: House) -> str:
+        """Run until the first attempt dies; return the run's id."""
+        self.fates.insert(0, Died())
+        engine = self.engine(house)
+        killed(engine, lambda: self.run(engine))
+        return house.engine(definitions=[]).runs()[0].id
+
+
+class TestKilled:
+    """A real process, a real SIGKILL, in the middle of the action."""
+
+    def test_the_next_process_repeats_the_attempt_with_the_same_key_and_is_told(self, house: House) -> None:
+        place = house.define(FLOW.replace("OPTIONS", NEVER))
+        log = house.folder / "log"
+        ended = self.kill(house.store, place, log)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+        key, told = log.read_text().split()
+
+        post = Post()
+        engine = post.engine(house)
+        left = engine.find("mail", "one")
+        assert left is not None
+        assert (left.status, left.state, left.crashes) == ("running", "send", 0)
+        (run,) = engine.resume()
+        assert (run.id, run.status) == (left.id, "succeeded")
+        assert post.sent == [(key, True, 1)]
+        assert told == "False"
+        assert events(engine, run) == ["start", "success"]
+
+    def test_a_probe_that_finds_it_done_keeps_it_from_being_done_twice(self, house: House) -> None:
+        place = house.define(FLOW.replace("OPTIONS", NEVER + PROBE))
+        log = house.folder / "log"
+        assert self.kill(house.store, place, log).returncode == -signal.SIGKILL
+        key, _ = log.read_text().split()
+        post = Post(fsm.Outcome("success", "found in the log"))
+        (run,) = post.engine(house).resume()
+        assert (run.output, post.sent, post.asked) == ("found in the log", [], [(key, True)])
+
+    def test_a_run_that_kills_every_process_is_given_up_after_three_forgiven_crashes(self, house: House) -> None:
+        place = house.define(FLOW.replace("OPTIONS", NEVER))
+        log = house.folder / "log"
+        for _ in range(4):
+            assert self.kill(house.store, place, log).returncode == -signal.SIGKILL
+        run = house.engine(named("mail.send", lambda log: "never"), definitions=[]).resume()[0]
+        assert (run.status, run.state) == ("failed", "poisoned")
+        assert run.reason == 'Interrupted: 4 crashes in "send"; at most 3 are forgiven'
+        assert len(set(log.read_text().split("\n")) - {""}) == 2, "the key changed, or more than one first attempt"
+
+    def kill(self, store: Path, place: Path, log: Path) -> "subprocess.CompletedProcess[bytes]":
+        command = [sys.executable, "-m", "tests.engine.victim", str(store), str(place), str(log)]
+        return subprocess.run(command, capture_output=True, check=False, cwd=Path(__file__).parents[2])
+
+
+class TestAfterACrash:
+    def test_repeat_tells_the_attempt_and_each_one_after_it(self, house: House) -> None:
+        mail(house, AGAIN)
+        post = Post()
+        post.fates = [fsm.Unavailable("down")]
+        post.crash(house)
+        (run,) = post.engine(house).resume()
+        assert run.status == "succeeded"
+        assert [(told, attempt) for _, told, attempt in post.sent] == [(False, 1), (True, 1), (True, 2)]
+        assert len({key for key, _, _ in post.sent}) == 1
+
+    def test_a_crash_is_no_attempt_and_the_next_visit_knows_nothing_of_it(self, house: House) -> None:
+        house.define(FLOW.replace("OPTIONS", "retry: never, max_visits: 2, ").replace("bounced: bounced", "bounced: send")
+                     .replace("\n      bounced: {end: failure, reason: \"'it bounced'\"}", ""))  # fmt: skip
+        post = Post()
+        post.fates = [fsm.Outcome("bounced")]
+        post.crash(house)
+        (run,) = post.engine(house).resume()
+        assert (run.status, run.crashes) == ("succeeded", 0)
+        assert [(told, attempt) for _, told, attempt in post.sent] == [(False, 1), (True, 1), (False, 1)]
+
+    @pytest.mark.parametrize(("found", "state"), [("success", "done"), ("bounced", "bounced")])
+    def test_a_probe_that_finds_an_outcome_takes_its_edge(self, house: House, found: str, state: str) -> None:
+        mail(house, NEVER + PROBE)
+        post = Post(fsm.Outcome(found, "as found"))
+        post.crash(house)
+        engine = post.engine(house)
+        (run,) = engine.resume()
+        assert (run.state, len(post.sent), len(post.asked)) == (state, 1, 1)
+        assert engine.artifacts(run)["send"] == "as found"
+        assert post.asked[0] == (post.sent[0][0], True)
+
+    def test_a_probe_that_finds_nothing_lets_the_attempt_be_made_as_if_it_were_the_first(self, house: House) -> None:
+        mail(house, NEVER + PROBE)
+        post = Post(None)
+        post.crash(house)
+        (run,) = post.engine(house).resume()
+        assert (run.output, [told for _, told, _ in post.sent]) == ("sent", [False, False])
+
+    def test_a_probe_that_fails_is_tried_again_later_and_the_attempt_is_not_made_before_it_answers(self, house: House) -> None:
+        mail(house, AGAIN + PROBE)
+        post = Post(fsm.Unavailable("the log is down"), fsm.Unavailable("still"), fsm.Outcome("success", "found"))
+        post.crash(house)
+        engine = post.engine(house)
+        (run,) = engine.resume()
+        assert (run.output, len(post.sent), len(post.asked)) == ("found", 1, 3)
+        assert house.clock.slept == [2_000, 4_000]
+        told = engine.history(run.id)[1].transition
+        assert (told.event, (told.detail or {})["message"]) == ("retry:1", "the probe failed: the log is down")
+
+    def test_a_probe_that_never_answers_ends_in_the_error_edge_with_the_effect_unknown(self, house: House) -> None:
+        mail(house, NEVER + PROBE)
+        post = Post(ValueError("no such log"))
+        post.crash(house)
+        engine = post.engine(house)
+        (run,) = engine.resume()
+        assert (run.status, run.reason) == ("dead", "ValueError: the probe failed: no such log")
+        assert engine.history(run.id)[-1].transition.interrupted
+
+    def test_its_redrive_asks_the_probe_again_before_it_does_anything(self, house: House) -> None:
+        mail(house, NEVER + PROBE)
+        post = Post(ValueError("no such log"), fsm.Outcome("success", "found"))
+        run_id = post.crash(house)
+        engine = post.engine(house)
+        engine.resume()
+        engine.redrive(run_id, actor="ana")
+        (run,) = engine.resume()
+        assert (run.output, len(post.sent), len({key for key, _ in post.asked})) == ("found", 1, 1)
+
+    def test_a_redrive_without_a_probe_tells_the_attempt(self, house: House) -> None:
+        mail(house, NEVER)
+        post = Post()
+        post.fates = [ValueError("bad")]
+        run_id = post.crash(house)
+        engine = post.engine(house)
+        assert [run.status for run in engine.resume()] == ["dead"]
+        engine.redrive(run_id)
+        engine.resume()
+        assert [told for _, told, _ in post.sent] == [False, True, True]
+        assert len({key for key, _, _ in post.sent}) == 1
+
+    def test_a_deadline_that_passed_meanwhile_does_not_keep_the_probe_from_being_asked(self, house: House) -> None:
+        mail(house, NEVER + PROBE + "deadline: 10s, ")
+        post = Post(fsm.Outcome("success", "found"))
+        post.crash(house)
+        house.clock.instant = NOW + 60_000
+        (run,) = post.engine(house).resume()
+        assert (run.output, len(post.sent)) == ("found", 1)
+
+    def test_nothing_found_after_the_deadline_is_the_deadline_s_error(self, house: House) -> None:
+        mail(house, NEVER + PROBE + "deadline: 10s, ")
+        post = Post(None)
+        post.crash(house)
+        house.clock.instant = NOW + 60_000
+        (run,) = post.engine(house).resume()
+        assert (run.status, run.reason) == ("dead", 'DeadlineExceeded: "send" was not done by its deadline')
+        assert len(post.sent) == 1
+
+    def test_a_crash_too_many_ends_the_visit_without_asking_a_probe_that_may_be_the_cause(self, house: House) -> None:
+        mail(house, NEVER + PROBE)
+        post = Post(Died(), Died(), Died(), fsm.Outcome("success", "too late"))
+        post.crash(house)
+        for _ in range(3):
+            engine = post.engine(house)
+            killed(engine, engine.resume)
+        (run,) = post.engine(house).resume()
+        assert (run.state, len(post.sent), len(post.asked)) == ("poisoned", 1, 3)
+
+    def test_a_redrive_forgives_the_crashes(self, house: House) -> None:
+        mail(house, NEVER)
+        post = Post()
+        post.fates = [Died(), Died(), Died()]
+        run_id = post.crash(house)
+        for _ in range(3):
+            engine = post.engine(house)
+            killed(engine, engine.resume)
+        engine = post.engine(house)
+        assert [run.state for run in engine.resume()] == ["poisoned"]
+        engine.redrive(run_id)
+        assert [run.output for run in engine.resume()] == ["sent"]
+
+
+class TestAskingAPerson:
+    def asked(self, house: House, post: Post) -> tuple[Engine, fsm.Run]:
+        mail(house, NEVER + ASK)
+        post.crash(house)
+        engine = post.engine(house)
+        (run,) = engine.resume()
+        return engine, run
+
+    def test_the_run_waits_and_nothing_is_done(self, house: House) -> None:
+        post = Post()
+        engine, run = self.asked(house, post)
+        assert (run.status, run.state, run.awaits, run.due_at) == ("waiting", "send", ("complete", "redrive"), None)
+        assert engine.resume() == []
+        assert engine.resume(run.id) == [run]
+        assert len(post.sent) == 1
+
+    def test_complete_says_it_was_done(self, house: House) -> None:
+        post = Post()
+        engine, run = self.asked(house, post)
+        done = engine.complete(run.id, "seen in the outbox", actor="ana", reason="I looked")
+        assert (done.status, done.output, len(post.sent)) == ("succeeded", "seen in the outbox", 1)
+        row = engine.history(run.id)[-1].transition
+        assert (row.event, row.actor, (row.detail or {})["because"]) == ("complete", "ana", "I looked")
+
+    def test_complete_may_name_another_outcome(self, house: House) -> None:
+        engine, run = self.asked(house, Post())
+        assert engine.complete(run.id, outcome="bounced", actor="ana").state == "bounced"
+
+    def test_redrive_says_do_it_again(self, house: House) -> None:
+        post = Post()
+        engine, run = self.asked(house, post)
+        assert engine.redrive(run.id, actor="ana").status == "ready"
+        (done,) = engine.resume()
+        assert (done.output, [told for _, told, _ in post.sent]) == ("sent", [False, False])
+        assert len({key for key, _, _ in post.sent}) == 1
+
+    def test_a_signal_or_a_second_answer_is_refused(self, house: House) -> None:
+        engine, run = self.asked(house, Post())
+        with pytest.raises(fsm.IllegalTransition, match="signal:yes"):
+            engine.signal(run.id, "yes")
+        engine.complete(run.id, actor="ana")
+        with pytest.raises(fsm.IllegalTransition, match="asks nobody"):
+            engine.complete(run.id, actor="ben")
+
+    def test_it_may_be_cancelled(self, house: House) -> None:
+        engine, run = self.asked(house, Post())
+        assert engine.cancel(run.id).status == "cancelled"
+
+    def test_nobody_who_answers_by_the_deadline_is_the_deadline_s_error(self, house: House) -> None:
+        mail(house, NEVER + ASK + "deadline: 1h, ")
+        post = Post()
+        post.crash(house)
+        engine = post.engine(house)
+        (run,) = engine.resume()
+        assert (run.awaits, run.due_at) == (("complete", "redrive"), NOW + 3_600_000)
+        house.clock.instant += 3_600_000
+        (late,) = engine.resume()
+        assert (late.status, len(post.sent)) == ("dead", 1)
+        assert engine.history(run.id)[-1].transition.interrupted
+        engine.redrive(run.id, actor="ana")
+        assert [done.output for done in engine.resume()] == ["sent"], "the redrive of a dead letter answers, too"
+
+
+class TestAnUnknownResult:
+    """Without any crash: a timeout, or a connection lost in mid-call."""
+
+    @pytest.mark.parametrize("error", [ConnectionResetError("reset"), TimeoutError("timed out"), fsm.Timeout("slow")])
+    def test_the_probe_is_asked_before_another_attempt(self, house: House, error: Exception) -> None:
+        mail(house, AGAIN + PROBE)
+        post = Post(None, fsm.Outcome("success", "found"))
+        post.fates = [error, error]
+        run = post.run(post.engine(house))
+        assert (run.output, len(post.sent), len(post.asked)) == ("found", 2, 2)
+
+    def test_and_before_the_error_edge(self, house: House) -> None:
+        mail(house, NEVER + PROBE)
+        post = Post(fsm.Outcome("success", "found"))
+        post.fates = [ConnectionResetError("reset")]
+        assert post.run(post.engine(house)).output == "found"
+
+    def test_what_it_finds_undone_is_an_ordinary_failure(self, house: House) -> None:
+        mail(house, NEVER + PROBE)
+        post = Post(None)
+        post.fates = [ConnectionResetError("reset")]
+        engine = post.engine(house)
+        run = post.run(engine)
+        assert (run.status, run.reason) == ("dead", "ConnectionResetError: reset")
+        assert not engine.history(run.id)[-1].transition.interrupted
+
+    def test_a_refused_connection_is_known_to_have_done_nothing_and_asks_nobody(self, house: House) -> None:
+        mail(house, AGAIN + PROBE)
+        post = Post()
+        post.fates = [ConnectionRefusedError("refused")]
+        assert post.run(post.engine(house)).output == "sent"
+        assert post.asked == []
+
+    def test_a_timeout_that_the_engine_measured_asks_too(self, house: House) -> None:
+        mail(house, NEVER + PROBE + "timeout: 20ms, ")
+        gate = threading.Event()
+        post = Post(fsm.Outcome("success", "found"))
+        engine = house.engine(named("mail.send", lambda log: gate.wait()), named("mail.find", lambda ctx: post.find(ctx)))
+        assert post.run(engine).output == "found"
+        gate.set()
+
+    def test_an_attempt_that_the_deadline_cut_off_is_asked_about_too(self, house: House) -> None:
+        mail(house, NEVER + PROBE + "deadline: 20ms, ")
+        gate = threading.Event()
+        post = Post(fsm.Outcome("success", "found"))
+        engine = house.engine(named("mail.send", lambda log: gate.wait()), named("mail.find", lambda ctx: post.find(ctx)))
+        assert post.run(engine).output == "found"
+        gate.set()
+
+    def test_a_person_is_asked_at_once(self, house: House) -> None:
+        mail(house, AGAIN + ASK)
+        post = Post()
+        post.fates = [ConnectionResetError("reset")]
+        run = post.run(post.engine(house))
+        assert (run.status, run.awaits, len(post.sent)) == ("waiting", ("complete", "redrive"), 1)
+
+    def test_the_next_attempt_is_told(self, house: House) -> None:
+        mail(house, AGAIN)
+        post = Post()
+        post.fates = [ConnectionResetError("reset"), ConnectionRefusedError("refused")]
+        engine = post.engine(house)
+        run = post.run(engine)
+        assert [told for _, told, _ in post.sent] == [False, True, True]
+        assert [row.transition.interrupted for row in engine.history(run.id)] == [False, True, False, False]
+
+
+class Commits:
+    """Does something else instead of the next commit, once it is armed."""
+
+    def __init__(self) -> None:
+        self.plan: Callable[[Callable[[], None]], None] | None = None
+
+    def interrupt(self, error: BaseException, *, late: bool = False, times: int = 1) -> None:
+        """Raise at the next commits, before they are made or, `late`, after."""
+
+        def plan(commit: Callable[[], None]) -> None:
+            if times > 1:
+                self.interrupt(error, late=late, times=times - 1)
+            if late:
+                commit()
+            raise error
+
+        self.plan = plan
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> Commits:
+    armed = Commits()
+    real = connections.Connection._commit
+
+    def commit(connection: connections.Connection) -> None:
+        plan, armed.plan = armed.plan, None
+        return plan(lambda: real(connection)) if plan else real(connection)
+
+    monkeypatch.setattr(connections.Connection, "_commit", commit)
+    return armed
+
+
+class TestCtrlC:
+    def test_in_an_action_it_leaves_the_run_free_and_the_next_attempt_told(self, house: House) -> None:
+        mail(house, NEVER)
+        post = Post()
+        post.fates = [KeyboardInterrupt()]
+        engine = post.engine(house)
+        with pytest.raises(KeyboardInterrupt):
+            post.run(engine, key="k")
+        left = engine.find("mail", "k")
+        assert left is not None
+        assert (left.status, left.state, left.interrupted, left.crashes) == ("ready", "send", True, 0)
+        assert post.run(engine, key="k").output == "sent"
+        assert [told for _, told, _ in post.sent] == [False, True]
+
+    @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, Died])
+    def test_in_an_action_on_a_thread_of_its_own_it_arrives_just_the_same(
+        self, house: House, interruption: type[BaseException]
+    ) -> None:
+        mail(house, NEVER + "timeout: 1m, ")
+        post = Post()
+        post.fates = [interruption()]
+        engine = post.engine(house)
+        with pytest.raises(interruption):
+            post.run(engine, key="k")
+        assert post.run(engine, key="k").output == "sent"
+
+    @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, Died])
+    def test_in_an_asynchronous_action_it_arrives_and_hangs_nothing(
+        self, house: House, interruption: type[BaseException]
+    ) -> None:
+        mail(house, NEVER)
+        fates: list[type[BaseException]] = [interruption]
+
+        @fsm.action("mail.send")
+        async def send(log: str, ctx: fsm.AsyncContext) -> bool:
+            if fates:
+                raise fates.pop()
+            return ctx.interrupted
+
+        engine = house.engine(send)
+        with pytest.raises(interruption):
+            engine.run("mail", {"log": ""}, key="k")
+        assert engine.run("mail", {"log": ""}, key="k").output is True
+
+    @pytest.mark.parametrize("interruption", [KeyboardInterrupt, Died])
+    @pytest.mark.parametrize("is_async", [True, False])
+    def test_under_an_event_loop_the_run_is_free_when_the_loop_has_ended(
+        self, house: House, interruption: type[BaseException], is_async: bool
+    ) -> None:
+        mail(house, NEVER)
+        fates: list[type[BaseException]] = [interruption]
+
+        async def slowly(log: str) -> str:
+            if fates:
+                raise fates.pop()
+            return "sent"
+
+        def at_once(log: str) -> str:
+            if fates:
+                raise fates.pop()
+            return "sent"
+
+        engine = house.engine(named("mail.send", slowly if is_async else at_once))
+        with pytest.raises(interruption):
+            asyncio.run(engine.run_async("mail", {"log": ""}, key="k"))
+        left = engine.find("mail", "k")
+        assert left is not None
+        assert (left.status, left.interrupted) == ("ready", True)
+        assert engine.run("mail", {"log": ""}, key="k").output == "sent"
+
+    def test_in_the_sleep_before_a_retry_the_run_goes_on_when_it_is_due(self, house: House) -> None:
+        mail(house, AGAIN)
+        post = Post()
+        post.fates = [fsm.Unavailable("down")]
+        engine = post.engine(house)
+
+        def interrupt() -> None:
+            house.clock.on_sleep = lambda: None
+            raise KeyboardInterrupt
+
+        house.clock.on_sleep = interrupt
+        with pytest.raises(KeyboardInterrupt):
+            post.run(engine, key="k")
+        left = engine.find("mail", "k")
+        assert left is not None
+        assert (left.status, left.due_at, left.interrupted) == ("waiting", NOW + 2_000, False)
+        house.clock.instant += 500
+        (run,) = engine.resume()
+        assert (run.output, house.clock.slept) == ("sent", [1_500])
+        assert [(told, attempt) for _, told, attempt in post.sent] == [(False, 1), (False, 2)]
+
+    @pytest.mark.parametrize("late", [False, True])
+    @pytest.mark.parametrize("edge", ["success", "retry:1"])
+    def test_inside_a_commit_the_edge_is_there_or_is_not_and_the_run_is_free(
+        self, house: House, commits: Commits, edge: str, late: bool
+    ) -> None:
+        mail(house, AGAIN)
+        calls: list[bool] = []
+
+        @fsm.action("mail.send")
+        def send(log: str, ctx: fsm.Context) -> str:
+            calls.append(ctx.interrupted)
+            if len(calls) == 1:
+                commits.interrupt(KeyboardInterrupt(), late=late)
+                if edge != "success":
+                    raise fsm.Unavailable("down")
+            return "sent"
+
+        engine = house.engine(send)
+        with pytest.raises(KeyboardInterrupt):
+            engine.run("mail", {"log": ""}, key="k")
+        left = engine.find("mail", "k")
+        assert left is not None
+        assert left.status != "running"
+        assert events(engine, left) == (["start", edge] if late else ["start"])
+        assert left.interrupted is not late
+        assert engine.run("mail", {"log": ""}, key="k").output == "sent"
+        again = [] if edge == "success" else [False]
+        assert calls == ([False, *again] if late else [False, True])
+
+    def test_in_the_commit_of_the_start_there_is_no_run(self, house: House, commits: Commits) -> None:
+        mail(house, NEVER)
+        post = Post()
+        engine = post.engine(house)
+        first = post.run(engine)
+        commits.interrupt(KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            post.run(engine, key="k")
+        assert engine.runs() == [first]
+        assert post.run(engine, key="k").output == "sent"
+
+    def test_in_a_watch_the_run_is_free_and_the_edge_stands(self, house: House) -> None:
+        mail(house, NEVER)
+        for event in ("start", "success"):
+            post = Post()
+
+            def interrupt(run: fsm.Run, transition: fsm.Transition, event: str = event) -> None:
+                if transition.event == event:
+                    raise KeyboardInterrupt
+
+            watched = post.engine(house, watch=interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                post.run(watched, key=event)
+            engine = post.engine(house)
+            assert post.run(engine, key=event).output == "sent"
+            assert [told for _, told, _ in post.sent] == [False]
+
+
+class TestABrokenStore:
+    @pytest.fixture
+    def failing(self, commits: Commits) -> Callable[[House, BaseException, int], tuple[Engine, list[bool]]]:
+        """Return an engine whose first attempt arms the next commits, and what its attempts were told."""
+
+        def make(house: House, error: BaseException, times: int) -> tuple[Engine, list[bool]]:
+            mail(house, NEVER)
+            told: list[bool] = []
+
+            @fsm.action("mail.send")
+            def send(log: str, ctx: fsm.Context) -> Any:
+                told.append(ctx.interrupted)
+                if len(told) == 1:
+                    commits.interrupt(error, times=times)
+                return ctx.once("it", lambda: "kept") if log == "once" else "sent"
+
+            return house.engine(send), told
+
+        return make
+
+    def test_an_error_in_a_commit_reaches_the_caller_and_the_run_goes_on_later(
+        self, house: House, failing: Callable[..., tuple[Engine, list[bool]]]
+    ) -> None:
+        engine, told = failing(house, fsm.StoreError("the disk is gone"), 1)
+        with pytest.raises(fsm.StoreError, match="the disk is gone"):
+            engine.run("mail", {"log": ""})
+        (left,) = engine.runs()
+        assert (left.status, left.interrupted) == ("ready", True)
+        assert [done.output for done in engine.resume()] == ["sent"]
+        assert told == [False, True]
+
+    def test_where_not_even_the_release_can_be_written_the_run_goes_on_in_this_process_or_after_its_end(
+        self, house: House, failing: Callable[..., tuple[Engine, list[bool]]]
+    ) -> None:
+        engine, told = failing(house, fsm.StoreError("the disk is gone"), 2)
+        with pytest.raises(fsm.StoreError):
+            engine.run("mail", {"log": ""})
+        other = house.engine(named("mail.send", lambda log, ctx: told.append(ctx.interrupted) or "sent"))  # type: ignore[func-returns-value]
+        assert other.resume() == []
+        engine.close()
+        assert [done.output for done in other.resume()] == ["sent"]
+        assert told == [False, True]
+
+    def test_a_commit_whose_outcome_is_unknown_is_read_back_and_not_repeated(self, house: House, commits: Commits) -> None:
+        mail(house, NEVER)
+        calls: list[int] = []
+
+        def send(log: str) -> str:
+            calls.append(1)
+            commits.interrupt(connections.OutcomeUnknown("an I/O error"), late=True)
+            return "sent"
+
+        engine = house.engine(named("mail.send", send))
+        assert engine.run("mail", {"log": ""}).output == "sent"
+        assert calls == [1]
+
+    def test_an_error_inside_ctx_once_is_no_error_of_the_action(
+        self, house: House, failing: Callable[..., tuple[Engine, list[bool]]]
+    ) -> None:
+        engine, told = failing(house, fsm.StoreError("the disk is gone"), 1)
+        with pytest.raises(fsm.StoreError):
+            engine.run("mail", {"log": "once"})
+        assert [run.status for run in engine.runs()] == ["ready"]
+        assert [done.output for done in engine.resume()] == ["kept"]
+        assert told == [False, True]
+
+    def test_a_disk_that_is_full_refuses_the_edge_whole(self, house: House) -> None:
+        mail(house, NEVER)
+        post = Post()
+        post.fates = ["x" * 200_000]
+        engine = post.engine(house)
+        run = engine.start("mail", {"log": ""})
+        (pages,) = engine.store.sql.execute("PRAGMA page_count").fetchone()  # type: ignore[attr-defined]
+        engine.store.sql.execute(f"PRAGMA max_page_count={pages + 8}")  # type: ignore[attr-defined]
+        with pytest.raises(fsm.StoreError, match="full; nothing was lost: free some space, then resume"):
+            engine.resume(run.id)
+        assert events(engine, run) == ["start"]
+        engine.store.sql.execute("PRAGMA max_page_count=1000000")  # type: ignore[attr-defined]
+        assert [done.output for done in engine.resume()] == ["sent"]
