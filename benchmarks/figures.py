@@ -147,11 +147,11 @@ class Comparison:
     def speeds(self) -> list[float]:
         return [1 / slowdown for slowdown in self.slowdowns]
 
-    @property
-    def cpu(self) -> str:
-        """What an edge takes of the CPU: for a note, since a busy machine hardly changes it."""
-        ours, raw = (median(one.cpu_s for one in slices) * 1e6 for slices in (self.ours, self.raw))
-        return f"CPU {ours:.0f} µs, raw {raw:.0f} µs"
+    def cpu(self, unit: Literal["µs", "ms"] = "µs") -> str:
+        """Return what one takes of the CPU: for a note, since a busy machine changes it less."""
+        scale = 1e6 if unit == "µs" else 1e3
+        ours, raw = (median(one.cpu_s for one in slices) * scale for slices in (self.ours, self.raw))
+        return f"CPU {ours:.0f} {unit}, raw {raw:.0f} {unit}"
 
 
 def interleaved(raw: Callable[[], Slice], ours: Callable[[], Slice], repetitions: int) -> Comparison:

@@ -25,7 +25,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
-    verdict = "told" if figure.skipped else _VERDICTS[figure.met]
+    verdict = "skipped" if figure.skipped else _VERDICTS[figure.met]
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}x"
     target = str(figure.target) if figure.target else ""
     ours, raw = (_number(value, figure.unit) for value in (figure.value, figure.raw))

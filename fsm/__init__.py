@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from fsm.diagnostics import Diagnostic, Severity
     from fsm.engine.checking import check
     from fsm.engine.engine import Engine
-    from fsm.engine.perform import MissingAction
     from fsm.errors import (
         ActionError,
         BadRequest,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
         IllegalTransition,
         KeyConflict,
         LeaseLost,
+        MissingAction,
         NotFound,
         NotReady,
         RateLimited,
@@ -56,18 +56,17 @@ _ROOMS = {
     "fsm.diagnostics": ("Diagnostic", "Severity"),
     "fsm.engine.checking": ("check",),
     "fsm.engine.engine": ("Engine",),
-    "fsm.engine.perform": ("MissingAction",),
     "fsm.errors": (
         "ActionError", "BadRequest", "DefinitionError", "FSMError", "HeartbeatLost", "IllegalTransition", "KeyConflict",
-        "LeaseLost", "NotFound", "NotReady", "RateLimited", "SchemaError", "StoreBusy", "StoreError", "Timeout",
-        "Unavailable", "UsageError",
+        "LeaseLost", "MissingAction", "NotFound", "NotReady", "RateLimited", "SchemaError", "StoreBusy", "StoreError",
+        "Timeout", "Unavailable", "UsageError",
     ),
     "fsm.model.run": ("Run", "Transition"),
     "fsm.store": ("Written",),
 }  # fmt: skip
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = [  # noqa: PLE0604 - strings, one per exported name; tests hold them against the table above
+__all__ = [
     "ActionError", "AsyncContext", "BadRequest", "Context", "DefinitionError", "Diagnostic", "Engine", "FSMError",
     "HeartbeatLost", "IllegalTransition", "KeyConflict", "LeaseLost", "MissingAction", "NotFound", "NotReady",
     "Outcome", "RateLimited", "Run", "SchemaError", "Severity", "StoreBusy", "StoreError", "Timeout", "Transition",

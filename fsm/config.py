@@ -81,7 +81,9 @@ def _checked(table: Any, file: Path) -> dict[str, Any]:
             if isinstance(value, dict):  # a table of its own, such as [tool.fsm.check]
                 continue
             near = did_you_mean(name, known)
-            raise UsageError(f'{file}: unknown setting "{name}"' + (f"; {near}" if near else f"; known: {', '.join(sorted(known))}"))
+            raise UsageError(
+                f'{file}: unknown setting "{name}"' + (f"; {near}" if near else f"; known: {', '.join(sorted(known))}")
+            )
         many = isinstance(value, list) and all(isinstance(part, str) for part in value)
         if not isinstance(value, str) and (name == "store" or not many):
             raise UsageError(f'{file}: "{name}" must be text' + ("" if name == "store" else " or a list of texts"))

@@ -5,7 +5,8 @@
     ├── UsageError                 the caller asked for what cannot be
     │   ├── NotFound
     │   ├── IllegalTransition      .state, .event, .legal
-    │   └── KeyConflict
+    │   ├── KeyConflict
+    │   └── MissingAction
     ├── LeaseLost                  another process holds the run now; this one's result was discarded
     └── StoreError                 the database file
         ├── StoreBusy
@@ -62,12 +63,19 @@ class IllegalTransition(UsageError):
         self.event = event
         self.legal = tuple(legal)
         allowed = ", ".join(self.legal) or "none"
-        super().__init__(f'event "{event}" is not legal in state "{state}"' + (f": {why}" if why else "")
-                         + f"; legal here: {allowed}")
+        super().__init__(
+            f'event "{event}" is not legal in state "{state}"'
+            + (f": {why}" if why else "")
+            + f"; legal here: {allowed}"
+        )
 
 
 class KeyConflict(UsageError):
     """The same key came with other input, or the same signal id with another payload."""
+
+
+class MissingAction(UsageError):
+    """The run stands at an action that is not registered here; it stays where it is."""
 
 
 class LeaseLost(FSMError):

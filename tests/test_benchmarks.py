@@ -78,7 +78,7 @@ def test_a_stray_slice_of_either_side_leaves_the_ratio_alone() -> None:
 
 
 def test_a_spread_leaves_out_a_quarter_at_each_end() -> None:
-    assert spread([9, 1, 3, 2, 4, 5, 6, 7], ".0f") == "3 to 7 (middle half of 8)"
+    assert spread([9, 1, 3, 2, 4, 5, 6, 7], ".0f") == "3 to 6 (middle half of 8)"
     assert spread([2.5]) == "2.50 to 2.50 (middle half of 1)"
 
 

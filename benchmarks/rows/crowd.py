@@ -37,15 +37,16 @@ _ARTIFACTS = "INSERT INTO artifacts(id, run_id, name, seq, value, digest)"
 _HASH = "randomblob(32)"
 _DETAIL = """'{"output":2,"reason":null}'"""
 _FILL = (
-    f"{_RUNS} SELECT i, printf('%026d', i), 1, 'short', printf('key-%d', i), {_HASH}, 'done', 'succeeded', 2, {_HASH}, "
-    f"2, i, 1, 2, i, i FROM n;"
-    f"{_LEDGER} SELECT 2 * i - 1, i, 1, 1, 1, '', 'start', 'act', 'ready', 1, 1, 0, i, NULL, {_HASH} FROM n;"
-    f"{_LEDGER} SELECT 2 * i, i, 2, 2, 1, 'act', 'success', 'done', 'succeeded', 2, 1, 0, i, {_DETAIL}, {_HASH} FROM n;"
-    f"{_ARTIFACTS} SELECT 2 * i - 1, i, 'n', 0, '1', {_HASH} FROM n;"
-    f"{_ARTIFACTS} SELECT 2 * i, i, 'act', 2, '2', {_HASH} FROM n"
-).split(";")
+    (
+        f"{_RUNS} SELECT i, printf('%026d', i), 1, 'short', printf('key-%d', i), {_HASH}, 'done', 'succeeded', 2, "
+        f"{_HASH}, 2, i, 1, 2, i, i FROM n"
+    ),
+    f"{_LEDGER} SELECT 2 * i - 1, i, 1, 1, 1, '', 'start', 'act', 'ready', 1, 1, 0, i, NULL, {_HASH} FROM n",
+    f"{_LEDGER} SELECT 2 * i, i, 2, 2, 1, 'act', 'success', 'done', 'succeeded', 2, 1, 0, i, {_DETAIL}, {_HASH} FROM n",
+    f"{_ARTIFACTS} SELECT 2 * i - 1, i, 'n', 0, '1', {_HASH} FROM n",
+    f"{_ARTIFACTS} SELECT 2 * i, i, 'act', 2, '2', {_HASH} FROM n",
+)
 """What makes finished runs of a range of numbers."""
-
 _BATCH = 50_000
 
 
@@ -118,5 +119,5 @@ def measure(scale: Scale) -> Iterator[Figure]:
         crowded.engine.close()
     yield Figure(_ROW, f"start, claim and finish a run beside {scale.finished:,} finished ones", "µs",
                  compared.ours_s * 1e6, compared.raw_s * 1e6, compared.slowdown, Target("at most", 1.3, on="ratio"),
-                 f"raw: an empty store; neighbours {spread(compared.slowdowns)}; {compared.cpu}; {size_mb:,.0f} MB",
+                 f"raw: an empty store; neighbours {spread(compared.slowdowns)}; {compared.cpu()}; {size_mb:,.0f} MB",
                  )  # fmt: skip

@@ -42,7 +42,7 @@ def _on_slow_disk(scale: Scale) -> Figure:
 
 def _beside(what: str, target: Target, compared: Comparison) -> Figure:
     return Figure(_ROW, what, "edges/s", 1 / compared.ours_s, 1 / compared.raw_s, compared.speed, target,
-                  f"neighbours {spread(compared.speeds)}; {compared.cpu}")  # fmt: skip
+                  f"neighbours {spread(compared.speeds)}; {compared.cpu()}")  # fmt: skip
 
 
 def _counted(scale: Scale) -> Iterator[Figure]:

@@ -25,4 +25,4 @@ def measure(scale: Scale) -> Iterator[Figure]:
         with folder(in_memory=True) as place:
             compared = beside_raw(place, scale.edges, scale.repetitions, kind)
         yield Figure(_ROW, what, "µs", compared.ours_s * 1e6, compared.raw_s * 1e6, compared.slowdown, target,
-                     f"neighbours {spread(compared.slowdowns)}; {compared.cpu}")  # fmt: skip
+                     f"neighbours {spread(compared.slowdowns)}; {compared.cpu()}")  # fmt: skip

@@ -1,6 +1,7 @@
 """What it costs to import the package and to ask the command line for help: whole processes."""
 
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -45,11 +46,16 @@ def _process(what: str, command: Sequence[str], scale: Scale, target: Target | N
     python = [sys.executable, "-c", "pass"]
     compared = interleaved(lambda: _started(python), lambda: _started(command), scale.processes)
     ours_ms, raw_ms = compared.ours_s * 1e3, compared.raw_s * 1e3
-    note = f"raw: python itself; ms {spread([one.wall_s * 1e3 for one in compared.ours], '.0f')}"
+    note = f"raw: python itself; {spread([one.wall_s * 1e3 for one in compared.ours], '.0f')}; {compared.cpu('ms')}"
     return Figure(_ROW, f"{what}, a whole process", "ms", ours_ms, raw_ms, compared.slowdown, target, note)
 
 
 def _started(command: Sequence[str]) -> Slice:
-    watch = Stopwatch()
+    watch, cpu_s = Stopwatch(), _children_cpu_s()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    return watch.per(1)
+    return watch.per(1)._replace(cpu_s=_children_cpu_s() - cpu_s)
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

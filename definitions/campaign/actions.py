@@ -23,7 +23,7 @@ LOG_LAG_S = 0.3
 """How long after the server took a mail its log may still not show it; ask your provider for theirs."""
 
 
-class Refused(Exception):  # noqa: N818 - the definition routes it by this name
+class Refused(Exception):
     """The server will never take mail for this address."""
 
 

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 from fsm.actions.values import dump
 from fsm.errors import LeaseLost, UsageError
@@ -121,9 +121,11 @@ class Context:
 class AsyncContext(Context):
     """One attempt of an asynchronous action; `once` is awaited, the rest is as in `Context`."""
 
-    async def once(  # type: ignore[override]
-        self, name: str, function: Callable[..., Awaitable[T] | T], /, *args: Any, **kwargs: Any
-    ) -> T:
+    @overload  # type: ignore[override]
+    async def once(self, name: str, function: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T: ...
+    @overload
+    async def once(self, name: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T: ...
+    async def once(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call, or await, `function` once in this visit and save its result; see `Context.once`."""
         import asyncio  # noqa: PLC0415 - 40 ms that only asynchronous hosts pay
 
@@ -133,5 +135,4 @@ class AsyncContext(Context):
             if inspect.isawaitable(value):
                 value = await value
             saved = await asyncio.to_thread(self._save, name, value)
-        return json.loads(saved)  # type: ignore[no-any-return]
-
+        return json.loads(saved)

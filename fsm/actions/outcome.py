@@ -1,6 +1,6 @@
 """What an action returns when it has more than one way to succeed."""
 
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 Name = TypeVar("Name", bound=str)
 Value = TypeVar("Value")
@@ -21,7 +21,7 @@ class Outcome(Generic[Name, Value]):
     def __repr__(self) -> str:
         return f"Outcome({self.name!r}, {self.value!r})"
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Outcome) and (self.name, self.value) == (other.name, other.value)
 
     def __hash__(self) -> int:

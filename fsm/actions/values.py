@@ -109,7 +109,7 @@ def _first(error: Exception) -> str:
     from pydantic import ValidationError  # noqa: PLC0415 - only on the way out
 
     if not isinstance(error, ValidationError):
-        return described(error)
+        return described(error).partition("\n")[0]
     found = error.errors(include_url=False)
     place = ".".join(str(part) for part in found[0]["loc"])
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

@@ -91,13 +91,7 @@ def of_names(case: Case) -> Mapping[str, Any]:
         if written:
             found.setdefault(written, []).append(of_result(case, state))
     unknown = dict.fromkeys(case.written_by_damaged, Any)
-    return {
-        **{name: _either(types) for name, types in found.items()},
-        **unknown,
-        "error": ERROR,
-        "run": RUN,
-        "key": str,
-    }
+    return {**{name: _either(types) for name, types in found.items()}, **unknown, "error": ERROR, "run": RUN}
 
 
 def is_hopeless(given: Any, wanted: Any) -> bool:

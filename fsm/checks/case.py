@@ -80,9 +80,9 @@ class Case:
                     yield (*path, n), item
 
     def retries(self) -> Iterator[tuple[Path, tuple[RetryPolicy | str, ...]]]:
-        """Yield every `retry` as written, with its place."""
+        """Yield every `retry` that was read in full, with its place."""
         definition = self.workflow.definition
-        if definition.defaults.retry:
+        if definition.defaults.retry and not self.is_lost("defaults"):
             yield ("defaults", "retry"), definition.defaults.retry
         for name, state in definition.states.items():
             if isinstance(state, ActionState) and state.retry and name not in self.damaged:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fsm.cli.exits import Exit, Halted, Terminated, of_status
 from fsm.cli.output import as_json, emit, kept_clean, tell
 from fsm.cli.session import ACTIONS_CURE, Session
-from fsm.engine.perform import MissingAction
-from fsm.errors import UsageError
+from fsm.errors import MissingAction, UsageError
 from fsm.render.endings import ending
 from fsm.render.runs import fields
 

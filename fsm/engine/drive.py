@@ -3,8 +3,8 @@
 from collections.abc import Coroutine
 from typing import Any, Literal, Protocol, TypeVar
 
-from fsm.engine.perform import Caller, MissingAction, perform
-from fsm.errors import LeaseLost
+from fsm.engine.perform import Caller, perform
+from fsm.errors import LeaseLost, MissingAction
 from fsm.kernel.decide import decide
 from fsm.model.definition import ActionState
 from fsm.model.run import Decision, Run

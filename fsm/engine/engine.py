@@ -5,18 +5,17 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from fsm.actions.registry import Registry
 from fsm.actions.values import dump
 from fsm.clock import Clock
 from fsm.engine.drive import Until, carry, complete
-from fsm.engine.inbox import admissible, checked, receive
+from fsm.engine.inbox import admissible, checked, legal_signals, receive
 from fsm.engine.inline import Inline, Watcher
 from fsm.engine.inputs import as_values, checked_inputs
 from fsm.engine.library import Library, PathLike
-from fsm.engine.perform import MissingAction
-from fsm.errors import IllegalTransition, KeyConflict, UsageError
+from fsm.errors import IllegalTransition, KeyConflict, MissingAction, UsageError
 from fsm.kernel import moves
 from fsm.kernel.decide import begin, deadline_at, decide
 from fsm.model.definition import SignalState
@@ -72,7 +71,7 @@ class Engine:
         self._hosts = threading.local()
         self._desk: ThreadPoolExecutor | None = None
 
-    def __enter__(self) -> "Engine":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -204,7 +203,7 @@ class Engine:
         if flow is None and version is None and (digest := self.store.newest(name)):
             flow = self.library.pinned(self.store, digest)
         if flow is None:
-            raise self.library.unknown(name)
+            raise self.library.unknown(name, version)
         return flow
 
     def _require_actions(self, flow: Workflow) -> None:
@@ -254,7 +253,7 @@ class Engine:
         if run.status != "waiting" or not isinstance(here, SignalState) or signal.name not in here.signal:
             return run if self.store.keep(run, signal) else None
         values = self._values(flow, run, run.state)
-        earlier = self.store.kept(run, here.signal)
+        earlier = self.store.kept(run, [signal.name])
         last = deadline_at(here, run)
         received, refused, _ = receive(flow, run, [*earlier, signal], values, last)
         if signal.id in refused:
@@ -263,7 +262,7 @@ class Engine:
                 if last is not None and signal.at >= last
                 else "`match` refuses its payload"
             )
-            raise IllegalTransition(run.state, f"signal:{signal.name}", [], why)
+            raise IllegalTransition(run.state, f"signal:{signal.name}", legal_signals(flow, run), why)
         if received is None:
             seen = max((other.id for other in earlier), default=0)
             return run if self.store.keep(run, signal, seen) else None

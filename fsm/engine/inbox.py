@@ -11,6 +11,7 @@ from fsm.kernel.decide import evaluate
 from fsm.kernel.table import table_of
 from fsm.model.definition import SignalState
 from fsm.model.run import Kept, Received, Run
+from fsm.model.types import TypeName
 from fsm.model.workflow import Workflow
 
 
@@ -64,8 +65,12 @@ def admissible(flow: Workflow, run: Run, name: str) -> SignalState:
         state = flow.states[ahead]
         if isinstance(state, SignalState) and name in state.signal:
             return state
-    legal = [event for event in table_of(flow).legal(run.state) if event.startswith("signal:")]
-    raise IllegalTransition(run.state, f"signal:{name}", legal)
+    raise IllegalTransition(run.state, f"signal:{name}", legal_signals(flow, run))
+
+
+def legal_signals(flow: Workflow, run: Run) -> list[str]:
+    """Return the signal events that the run's state declares."""
+    return [event for event in table_of(flow).legal(run.state) if event.startswith("signal:")]
 
 
 def checked(state: SignalState, name: str, payload: Any) -> str:
@@ -85,13 +90,20 @@ def checked(state: SignalState, name: str, payload: Any) -> str:
         for field, kind in declared.items():
             if field not in given and not _nullable(kind.annotation):
                 raise NotStorable(f'"{field}" is missing')
-            fields[field] = json.loads(dump(given.get(field), kind.annotation))
+            fields[field] = _fitting(field, given.get(field), kind)
         unknown = sorted(set(given) - set(declared))
         if unknown:
             raise NotStorable(f'"{unknown[0]}" is not declared; declared: {", ".join(declared)}')
         return dump(fields, Any)
     except NotStorable as error:
         raise UsageError(f'the payload of signal "{name}" does not fit: {error}') from None
+
+
+def _fitting(field: str, value: Any, kind: TypeName) -> Any:
+    try:
+        return json.loads(dump(value, kind.annotation))
+    except NotStorable as error:
+        raise NotStorable(f'"{field}" must be {kind.text}: {error}') from None
 
 
 def _nullable(annotation: Any) -> bool:

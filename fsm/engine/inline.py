@@ -67,7 +67,7 @@ class Inline(Common):
     def __init__(self, store: Store, registry: Registry, clock: Outside, watch: Watcher | None = None) -> None:
         super().__init__(store, registry, clock, watch)
         self._stage: Stage | None = None
-        self._portal: "Portal | None" = None
+        self._portal: Portal | None = None
 
     async def call(self, call: Call) -> Returned | Raised:
         if call.action.is_async:
@@ -108,7 +108,7 @@ class Inline(Common):
 def _called(call: Call) -> Returned | Raised:
     try:
         return Returned(call.action.function(**call.arguments))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what an action raises is data
         return raised(error)
 
 

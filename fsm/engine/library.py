@@ -123,8 +123,11 @@ class Library:
             self._texts[digest] = text
         return flow
 
-    def unknown(self, name: str) -> NotFound:
-        """Return what to say about a workflow that is not there."""
+    def unknown(self, name: str, version: int | None = None) -> NotFound:
+        """Return what to say about a workflow, or a version of one, that is not there."""
+        versions = [str(known) for other, known in sorted(self._named) if other == name]
+        if versions:
+            return NotFound(f'no version {version} of "{name}"; there is {", ".join(versions)}')
         names = sorted({known for known, _ in self._named})
         near = did_you_mean(name, names)
         known = f"; known: {', '.join(names)}" if names else "; no definitions were given"

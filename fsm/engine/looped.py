@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from fsm.actions.registry import Registry
 from fsm.engine.inline import Common, Outside, Stage, Watch, Watcher
 from fsm.engine.perform import Call, Raised, Returned, raised
-from fsm.model.run import Decision, Run
+from fsm.model.run import Decision, Failure, Run
 from fsm.store import Store
 
 T = TypeVar("T")
@@ -96,8 +96,13 @@ async def _performed(call: Call) -> Returned | Raised | BaseException:
     try:
         return Returned(await call.action.function(**call.arguments))
     except asyncio.CancelledError:
-        raise
-    except Exception as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled the attempt: something inside it was cancelled, and it did not mind that itself.
+        said = "something that the action awaited was cancelled"
+        return Raised(Failure("CancelledError", said, frozenset({"CancelledError"}), interrupted=True))
+    except Exception as error:  # noqa: BLE001 - what an action raises is data
         return raised(error)
     except BaseException as error:  # noqa: BLE001 - goes on where the call was asked for
         return error

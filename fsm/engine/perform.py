@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -13,18 +13,14 @@ from fsm.actions.registry import Action, Registry
 from fsm.actions.values import NotStorable, dump, plain
 from fsm.engine.inbox import receive
 from fsm.engine.plan import Plan, Unwritten, arguments, key_of, plan_of
-from fsm.errors import FSMError, LeaseLost, UsageError
+from fsm.errors import FSMError, LeaseLost, MissingAction, UsageError
 from fsm.expressions import EvaluationError, Expression
-from fsm.kernel.decide import deadline_at, evaluate, verdict
+from fsm.kernel.decide import CRASHES_MAX, deadline_at, evaluate, verdict
 from fsm.model.definition import ActionState, Probe, SignalState, SwitchState, WaitState
 from fsm.model.durations import DURATION_MAX_MS
 from fsm.model.run import PERSON, Chose, Elapsed, Failed, Failure, Rest, Result, Run, Succeeded
 from fsm.model.workflow import Workflow, own_names, writes_of
 from fsm.store import Store
-
-
-class MissingAction(UsageError):
-    """The run stands at an action that is not registered here; it stays where it is."""
 
 
 @dataclass
@@ -201,10 +197,18 @@ class _Attempt:
         return result
 
     def _asks(self, spent: Failure | None) -> bool:
-        """Return whether to ask first; past its deadline a visit waits for no person, and a crash too many ends it."""
+        """Return whether to ask first what became of an interrupted attempt.
+
+        Past its deadline a visit waits for no person. After a crash too many the question is put once: what answers
+        it may be what crashes.
+        """
+        if self.state.interrupted == "repeat":
+            return False
         if spent is None:
-            return self.state.interrupted != "repeat"
-        return spent.name == "DeadlineExceeded" and isinstance(self.state.interrupted, Probe)
+            return True
+        if spent.name == "Interrupted":
+            return self.run.crashes == CRASHES_MAX + 1
+        return isinstance(self.state.interrupted, Probe)
 
     async def _consult(self) -> Result | None:
         """Return what became of an interrupted attempt, or None when it is known not to be done."""
@@ -241,7 +245,9 @@ class _Attempt:
         if is_probe and ended.value is None:
             return None
         if is_probe and not isinstance(ended.value, Outcome):
-            said = f'probe "{plan.action.name}" returned {type(ended.value).__name__}; an Outcome, or None for "not done"'
+            said = (
+                f'probe "{plan.action.name}" returned {type(ended.value).__name__}; an Outcome, or None for "not done"'
+            )
             return Failed(Failure.of_verdict("InvalidResult", said, value=plain(ended.value)))
         return _concluded(plan.action, ended.value)
 
@@ -278,16 +284,12 @@ class _Attempt:
 
 def _known(failed: Failed) -> Failed:
     """Return the failure of an attempt that a probe found without effect."""
-    failure = failed.failure
-    return Failed(Failure(failure.name, failure.message, failure.names, failure.verdict, interrupted=False,
-                          retry_after_ms=failure.retry_after_ms, value=failure.value, traceback=failure.traceback))  # fmt: skip
+    return Failed(replace(failed.failure, interrupted=False))
 
 
 def _unknown(failure: Failure) -> Failure:
     """Return a probe's failure: what it was asked about is still unknown."""
-    return Failure(failure.name, f"the probe failed: {failure.message}", failure.names, failure.verdict,
-                   interrupted=True, retry_after_ms=failure.retry_after_ms, value=failure.value,
-                   traceback=failure.traceback)  # fmt: skip
+    return replace(failure, message=f"the probe failed: {failure.message}", interrupted=True)
 
 
 def _concluded(action: Action, value: Any) -> Succeeded | Failed:

@@ -216,7 +216,8 @@ def enter(flow: Workflow, run: Run, target: str, now: int) -> Run:
         case SignalState(signal=arms, deadline=deadline) if not _spent(flow, target, visits):
             status, awaits = "waiting", tuple(arms)
             due = None if deadline is None else now + deadline
-    return run._replace(state=target, status=status, seq=seq, visit=seq, entered_at=now, attempt=1, tries={}, visits=visits,
+    return run._replace(
+        state=target, status=status, seq=seq, visit=seq, entered_at=now, attempt=1, tries={}, visits=visits,
         due_at=due, awaits=awaits, crashes=0, interrupted=False, updated_at=now,
     )  # fmt: skip
 

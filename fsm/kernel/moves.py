@@ -27,7 +27,8 @@ def cancel(run: Run, now: int, actor: str | None, reason: str | None) -> Decisio
     """
     if run.status not in LIVE:
         raise IllegalTransition(run.state, "cancel", [], f"the run has ended, {run.status}")
-    after = run._replace(status="cancelled", seq=run.seq + 1, epoch=run.epoch + 1, due_at=None, awaits=(), updated_at=now,
+    after = run._replace(
+        status="cancelled", seq=run.seq + 1, epoch=run.epoch + 1, due_at=None, awaits=(), updated_at=now,
         reason=reason, interrupted=False,
     )  # fmt: skip
     row = row_of(run, after, "cancel", actor=actor, interrupted=run.status == "running", detail=_detail(reason))

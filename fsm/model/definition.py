@@ -26,6 +26,9 @@ from fsm.model.fields import (
     one_or_many,
 )
 
+FACTOR_MAX = 100
+"""Beyond it a backoff is at its cap after one step; surely a slip of the pen."""
+
 LANGUAGE = 1
 """The version of the language; part of every digest."""
 
@@ -57,8 +60,8 @@ def _clauses(value: Any) -> Any:
 def _factor(value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise fault("FSM210", f"factor must be a number, not {kind_of(value)}")
-    if not 1 <= value <= 100:
-        raise fault("FSM207", f"factor {value} is below 1" if value < 1 else f"factor {value} is above 100")
+    if not 1 <= value <= FACTOR_MAX:
+        raise fault("FSM207", f"factor {value} is below 1" if value < 1 else f"factor {value} is above {FACTOR_MAX}")
     return float(value)
 
 

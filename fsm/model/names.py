@@ -25,8 +25,15 @@ ORDINARY = frozenset(
 
 VERDICTS = frozenset(
     {
-        "VisitsExceeded", "DeadlineExceeded", "BudgetExceeded", "RequireFailed", "EnsureFailed",
-        "ExpressionError", "InvalidResult", "KeyConflict", "Interrupted",
+        "VisitsExceeded",
+        "DeadlineExceeded",
+        "BudgetExceeded",
+        "RequireFailed",
+        "EnsureFailed",
+        "ExpressionError",
+        "InvalidResult",
+        "KeyConflict",
+        "Interrupted",
     }
 )
 """What the engine itself concludes; never matched by `Exception`."""

@@ -1,6 +1,6 @@
 """The types that a definition may name for its inputs and payloads, as Python annotations.
 
-    str  int  float  bool  any  datetime  list  dict  list[T]  dict[T]  T | null  "red" | "green"
+str  int  float  bool  any  datetime  list  dict  list[T]  dict[T]  T | null  "red" | "green"
 """
 
 import ast

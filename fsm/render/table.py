@@ -87,7 +87,7 @@ def filled(cell: str, columns: int) -> str:
     """Return a safe text cut or padded to exactly so many columns."""
     if width(cell) > columns:
         while width(cell) > columns - 1 and cell:
-            cell = cell[: columns - 1]
+            cell = cell[: min(len(cell) - 1, columns)]
         cell += _CUT
     return cell + " " * (columns - width(cell))
 

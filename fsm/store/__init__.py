@@ -99,8 +99,8 @@ class Store(Protocol):
         """Put a signal into the inbox of a run; False when the run or the message id is not as the caller saw it.
 
         Args:
-            seen: the newest signal of the run that the caller looked at; one that came after it refuses this one, since
-                both together may be enough. None keeps it whatever there is.
+            seen: the newest signal of this name that the caller looked at; one that came after it refuses this one,
+                since both together may be enough. None keeps it whatever there is.
         """
 
     def message(self, run: Run, message_id: str) -> Kept | None:

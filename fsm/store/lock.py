@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import struct
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from fsm.errors import StoreBusy, StoreError
 PATIENCE_S = 30.0
 """How long a writer waits for its turn before it gives up with `StoreBusy`."""
 
-_OFD = hasattr(fcntl, "F_OFD_SETLK")
+_OFD = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")
 _RANGE = struct.Struct("hhqqi4x")
 
 

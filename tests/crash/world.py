@@ -27,7 +27,6 @@ from fsm.model.workflow import Workflow
 from fsm.store.ledger import digest_of, genesis, link
 from fsm.store.sqlite.rows import TRANSITION_COLUMNS
 
-
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Where to live and die: what a killed process loses does not depend on the disk, only the time of a sync does."""
 
@@ -166,7 +165,7 @@ class World:
     @property
     def effects(self) -> dict[str, str]:
         """The outcome of every key that took effect."""
-        return {key: outcome for key, outcome in self._noted("effect")}
+        return {str(key): str(outcome) for key, outcome in self._noted("effect")}
 
     def effect_count(self, key: str) -> int:
         """Return how often a key took effect."""
@@ -342,7 +341,9 @@ def chain(path: Path, flow: Workflow) -> list[dict[str, Any]]:
         assert (run["visit"], run["attempt"]) == (rows[-1]["visit"], rows[-1]["attempt"])
     assert sql.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     sql.close()
-    return [row | {"written": [(name, json.loads(value)) for name, value, _ in written.get(row["seq"], [])]} for row in rows]
+    return [
+        row | {"written": [(name, json.loads(value)) for name, value, _ in written.get(row["seq"], [])]} for row in rows
+    ]
 
 
 def _artifacts(sql: sqlite3.Connection, run: int) -> dict[int, list[tuple[str, str, bytes]]]:

@@ -1,5 +1,7 @@
-"""What the tests of the kernel and the engine are built with: workflows from text, runs at a state, a clock that obeys."""
+"""What the tests of kernel and engine are built with: workflows from text, runs at a state, a clock that obeys."""
 
+import functools
+import inspect
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from textwrap import dedent
@@ -28,8 +30,8 @@ def run_at(flow: Workflow, state: str, **changes: Any) -> Run:
     run = Run(
         id="01HF0000000000000000000000", workflow=flow.name, version=flow.version, digest=flow.digest, key=None,
         state=state, status="running", seq=7, head=b"", visit=7, entered_at=NOW, attempt=1, tries={},
-        visits={state: 1} if state in flow.bounded else {}, due_at=None, awaits=(), epoch=2, crashes=0, interrupted=False,
-        started_at=NOW - 1_000, updated_at=NOW, row=1,
+        visits={state: 1} if state in flow.bounded else {}, due_at=None, awaits=(), epoch=2, crashes=0,
+        interrupted=False, started_at=NOW - 1_000, updated_at=NOW, row=1,
     )  # fmt: skip
     return run._replace(**changes)
 
@@ -90,8 +92,20 @@ class House:
 
 
 def named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a function as the action of a name."""
-    return fsm.action(name)(function)
+    """Return an action of a name that calls the function, which stays unmarked."""
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def later(**given: Any) -> Any:
+            return await function(**given)
+
+        return fsm.action(name)(later)
+
+    @functools.wraps(function)
+    def call(**given: Any) -> Any:
+        return function(**given)
+
+    return fsm.action(name)(call)
 
 
 def events(engine: Engine, run: Run) -> list[str]:

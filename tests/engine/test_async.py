@@ -56,9 +56,11 @@ class TestRunning:
         """The synchronous action waits for something that only the free loop can give it."""
         given = threading.Event()
         loops: list[Any] = []
+        inside = asyncio.Event()
 
         async def get(n: int) -> int:
             loops.append(asyncio.get_running_loop())
+            inside.set()
             return n
 
         house.define(FLOW.replace("RETRY", "never").replace("OPTIONS", ""))
@@ -66,8 +68,7 @@ class TestRunning:
 
         async def drive() -> bool:
             running = asyncio.ensure_future(engine.run_async("fetch", {"n": 1}))
-            while not loops:
-                await asyncio.sleep(0)
+            await inside.wait()
             given.set()
             return (await running).output is True and loops == [asyncio.get_running_loop()]
 
@@ -75,12 +76,10 @@ class TestRunning:
 
     def test_many_at_once_are_each_their_own(self, house: House) -> None:
         together = 20
-        arrived: list[int] = []
+        all_here = asyncio.Barrier(together)
 
         async def get(n: int) -> int:
-            arrived.append(n)
-            while len(arrived) < together:  # nobody goes on before all are here
-                await asyncio.sleep(0)
+            await all_here.wait()
             return n
 
         engine = fetch(house, get)
@@ -167,7 +166,11 @@ class TestContext:
             return word
 
         async def get(n: int, ctx: fsm.AsyncContext) -> int:
-            found = [await ctx.once("soon", soon, "a"), await ctx.once("now", now, "b"), await ctx.once("soon", soon, "c")]
+            found = [
+                await ctx.once("soon", soon, "a"),
+                await ctx.once("now", now, "b"),
+                await ctx.once("soon", soon, "c"),
+            ]
             ctx.heartbeat(ctx.attempt)
             if ctx.attempt == 1:
                 raise fsm.NotReady(str(found))
@@ -183,7 +186,7 @@ class TestContext:
 class TestCancellation:
     """A task that is cancelled leaves a run that anybody can take up."""
 
-    def drive(self, engine: Engine, stop: asyncio.Event | None, until: Any) -> fsm.Run:
+    def drive(self, engine: Engine, until: Any) -> fsm.Run:
         async def cancelled() -> None:
             task = asyncio.ensure_future(engine.run_async("fetch", {"n": 1}, key="k"))
             await until()
@@ -197,25 +200,20 @@ class TestCancellation:
         return run
 
     def test_in_an_asynchronous_action_it_is_cancelled_too(self, house: House) -> None:
-        inside: list[str] = []
+        inside, ended = asyncio.Event(), []
 
         async def get(n: int, ctx: fsm.AsyncContext) -> Any:
             if ctx.interrupted:
                 return n
-            inside.append("in")
+            inside.set()
             try:
                 await asyncio.Event().wait()
             finally:
-                inside.append("out")
+                ended.append(n)
 
         engine = fetch(house, get)
-
-        async def until() -> None:
-            while not inside:
-                await asyncio.sleep(0)
-
-        run = self.drive(engine, None, until)
-        assert (run.status, run.state, run.interrupted, inside) == ("ready", "get", True, ["in", "out"])
+        run = self.drive(engine, inside.wait)
+        assert (run.status, run.state, run.interrupted, ended) == ("ready", "get", True, [1])
         assert engine.run("fetch", {"n": 1}, key="k").output == 2
 
     def test_in_a_synchronous_action_its_result_is_discarded(self, house: House) -> None:
@@ -234,7 +232,7 @@ class TestCancellation:
             await asyncio.to_thread(inside.wait)
             asyncio.get_running_loop().call_later(0.01, gate.set)
 
-        run = self.drive(engine, None, until)
+        run = self.drive(engine, until)
         assert (run.status, run.interrupted) == ("ready", True)
         assert engine.run("fetch", {"n": 1}, key="k").output == 2
 
@@ -259,7 +257,7 @@ class TestCancellation:
             await asyncio.to_thread(inside.wait)
             asyncio.get_running_loop().call_later(0.01, gate.set)
 
-        run = self.drive(engine, None, until)
+        run = self.drive(engine, until)
         setattr(engine.store, verb, real)
         assert run.status == "ready"
         assert not run.interrupted or verb == "commit"
@@ -271,7 +269,7 @@ class TestCancellation:
         busy, gate = threading.Event(), threading.Event()
 
         async def cancelled() -> None:
-            blocker = engine._writer().submit(lambda: (busy.set(), gate.wait()))
+            blocker = engine._writer().submit(lambda: [step() for step in (busy.set, gate.wait)])
             await asyncio.to_thread(busy.wait)
             task = asyncio.ensure_future(engine.run_async("fetch", {"n": 1}, key="k"))
             await asyncio.sleep(0)

@@ -167,8 +167,7 @@ class TestOnce:
 
         @fsm.action("shop.work")
         def work(ctx: fsm.Context) -> Any:
-            found = [ctx.once("it", lambda: calls.append(1) or result) for _ in range(3)]  # type: ignore[func-returns-value]
-            return found
+            return [ctx.once("it", lambda: calls.append(1) or result) for _ in range(3)]  # type: ignore[func-returns-value]
 
         assert house.engine(work).run("shop", {"order": "A1"}).output == [result] * 3
         assert calls == [1]

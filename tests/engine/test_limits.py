@@ -1,15 +1,16 @@
 """Limits of an attempt and of a visit: timeouts, heartbeats, deadlines, and what becomes of an attempt given up."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 import fsm
 from fsm.actions.registry import Action
-from fsm.engine import inline
 from fsm.engine.inline import Watch
 from fsm.engine.perform import Call
 from tests.engine.builders import NOW, House, events, named
@@ -20,7 +21,11 @@ FLOW = """
     start: work
     defaults: {error: failed}
     states:
-      work: {action: a.work, OPTIONS, success: done, error: {Timeout: late, HeartbeatLost: silent, DeadlineExceeded: over, else: failed}}
+      work:
+        action: a.work
+        OPTIONS
+        success: done
+        error: {Timeout: late, HeartbeatLost: silent, DeadlineExceeded: over, else: failed}
       done: {end: success, output: work}
       late: {end: failure}
       silent: {end: failure}
@@ -30,7 +35,13 @@ FLOW = """
 
 
 def slow(house: House, options: str) -> None:
-    house.define(FLOW.replace("OPTIONS", options))
+    house.define(flow(options))
+
+
+def flow(options: str) -> str:
+    """Return the workflow with options, written as for a map on one line."""
+    pairs = yaml.safe_load(f"{{{options}}}")
+    return FLOW.replace("OPTIONS", "\n        ".join(f"{name}: {json.dumps(value)}" for name, value in pairs.items()))
 
 
 @pytest.fixture
@@ -44,12 +55,14 @@ def gate() -> Iterator[threading.Event]:
 class TestTimeout:
     def test_a_synchronous_attempt_that_hangs_is_given_up(self, house: House, gate: threading.Event) -> None:
         slow(house, "timeout: 20ms, retry: never")
-        engine = house.engine(named("a.work", lambda: gate.wait()))
+        engine = house.engine(named("a.work", gate.wait))
         run = engine.run("slow")
         assert (run.state, run.reason) == ("late", "Timeout: no result after 20 ms")
         assert engine.history(run.id)[-1].transition.interrupted
 
-    def test_its_late_result_and_whatever_it_still_asks_for_is_refused(self, house: House, gate: threading.Event) -> None:
+    def test_its_late_result_and_whatever_it_still_asks_for_is_refused(
+        self, house: House, gate: threading.Event
+    ) -> None:
         slow(house, "timeout: 20ms, retry: {attempts: 2, delay: 0s}")
         refused: list[str] = []
         over = threading.Event()
@@ -111,15 +124,15 @@ class TestTimeout:
         assert events(engine, run) == ["start", "error:Timeout"]
 
     def test_on_an_event_loop_both_kinds_are_given_up(self, house: House, gate: threading.Event) -> None:
-        house.define(FLOW.replace("OPTIONS", "timeout: 20ms, retry: never"))
-        house.define(FLOW.replace("OPTIONS", "timeout: 20ms, retry: never").replace("workflow: slow", "workflow: soon")
-                     .replace("a.work", "a.soon"), "soon.yaml")  # fmt: skip
+        slow(house, "timeout: 20ms, retry: never")
+        soon_too = flow("timeout: 20ms, retry: never").replace("workflow: slow", "workflow: soon")
+        house.define(soon_too.replace("a.work", "a.soon"), "soon.yaml")
 
         @fsm.action("a.soon")
         async def soon() -> None:
             await asyncio.Event().wait()
 
-        engine = house.engine(named("a.work", lambda: gate.wait()), soon)
+        engine = house.engine(named("a.work", gate.wait), soon)
 
         async def both() -> list[Any]:
             runs = await asyncio.gather(engine.run_async("slow"), engine.run_async("soon"))
@@ -138,7 +151,9 @@ class TestTimeout:
         run = house.engine(work).run("slow")
         assert (run.state, run.reason) == ("late", "TimeoutError: the socket says so")
 
-    def test_the_next_attempts_of_a_thread_that_was_given_up_run_on_another(self, house: House, gate: threading.Event) -> None:
+    def test_the_next_attempts_of_a_thread_that_was_given_up_run_on_another(
+        self, house: House, gate: threading.Event
+    ) -> None:
         slow(house, "timeout: 20ms, retry: {attempts: 3, delay: 0s}")
         threads: list[str] = []
 
@@ -182,7 +197,7 @@ class TestHeartbeat:
 
     def test_one_without_a_context_is_silent_from_the_start(self, house: House, gate: threading.Event) -> None:
         slow(house, "timeout: 1m, heartbeat: 20ms, retry: never")
-        assert house.engine(named("a.work", lambda: gate.wait())).run("slow").state == "silent"
+        assert house.engine(named("a.work", gate.wait)).run("slow").state == "silent"
 
     def test_an_asynchronous_one_too(self, house: House) -> None:
         slow(house, "timeout: 1m, heartbeat: 20ms, retry: never")
@@ -224,7 +239,7 @@ class TestWatch:
     @pytest.fixture
     def time(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now = [100.0]
-        monkeypatch.setattr(inline.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr("fsm.engine.inline.time.monotonic", lambda: now[0])
         return now
 
     def call(self, context: Any = None, **limits: Any) -> Call:
@@ -277,15 +292,19 @@ class TestWatch:
 class TestDeadline:
     def test_it_cuts_off_an_attempt_that_has_no_timeout_of_its_own(self, house: House, gate: threading.Event) -> None:
         slow(house, "deadline: 30ms, retry: never")
-        run = house.engine(named("a.work", lambda: gate.wait())).run("slow")
+        run = house.engine(named("a.work", gate.wait)).run("slow")
         assert (run.state, run.reason) == ("over", "DeadlineExceeded: no result after 30 ms, at the deadline")
 
     def test_a_timeout_that_ends_earlier_is_a_timeout(self, house: House, gate: threading.Event) -> None:
         slow(house, "timeout: 20ms, deadline: 1m, retry: never")
-        assert house.engine(named("a.work", lambda: gate.wait())).run("slow").state == "late"
+        assert house.engine(named("a.work", gate.wait)).run("slow").state == "late"
 
     def test_it_covers_all_attempts_and_what_is_left_limits_each(self, house: House, gate: threading.Event) -> None:
-        slow(house, "timeout: 1h, deadline: 10s, retry: {attempts: unlimited, delay: 4s, factor: 1, jitter: none, errors: NotReady}")
+        slow(
+            house,
+            "timeout: 1h, deadline: 10s, "
+            "retry: {attempts: unlimited, delay: 4s, factor: 1, jitter: none, errors: NotReady}",
+        )
         limits: list[int | None] = []
 
         @fsm.action("a.work")
@@ -294,8 +313,13 @@ class TestDeadline:
 
         engine = house.engine(work)
         host = engine._inline()
-        call = host.call
-        host.call = lambda made: limits.append(made.limit_ms) or call(made)  # type: ignore[method-assign,func-returns-value]
+        real = host.call
+
+        def counted(call: Call) -> Any:
+            limits.append(call.limit_ms)
+            return real(call)
+
+        host.call = counted  # type: ignore[method-assign]
         run = engine.run("slow")
         assert (run.state, house.clock.slept, limits) == ("over", [4_000, 4_000], [10_000, 6_000, 2_000])
         assert events(engine, run) == ["start", "retry:1", "retry:1", "error:DeadlineExceeded"]

@@ -44,7 +44,12 @@ class Bill:
 
 class TestWhatAnActionIsGiven:
     def test_its_parameters_name_what_it_reads_and_nothing_else_is_loaded(self, house: House) -> None:
-        define(house, "action: a.work, success: next", "next: {action: a.next, success: done}", head="input: {x: int, y: str}")
+        define(
+            house,
+            "action: a.work, success: next",
+            "next: {action: a.next, success: done}",
+            head="input: {x: int, y: str}",
+        )
         loaded: list[set[str]] = []
 
         @fsm.action("a.work")
@@ -81,7 +86,7 @@ class TestWhatAnActionIsGiven:
         assert engine.artifacts(run)["next"] == {"total": 1.5, "at": "2030-01-01T00:00:00Z"}
 
     def test_with_maps_parameters_to_expressions(self, house: House) -> None:
-        define(house, "action: a.work, with: {a: x.n * 2, b: \"[title, run.workflow]\"}, success: done",
+        define(house, 'action: a.work, with: {a: x.n * 2, b: "[title, run.workflow]"}, success: done',
                head="input: {x: dict, title: str}")  # fmt: skip
 
         @fsm.action("a.work")
@@ -111,9 +116,7 @@ class TestWhatAnActionIsGiven:
         assert said in told["message"]
 
     def test_what_is_optional_is_null_until_it_is_written(self, house: House) -> None:
-        define(
-            house, "action: a.work, optional: work, max_visits: 3, success: {success: done, again: work}"
-        )
+        define(house, "action: a.work, optional: work, max_visits: 3, success: {success: done, again: work}")
 
         @fsm.action("a.work")
         def work(work: int | None) -> int | fsm.Outcome[Literal["again"], int]:
@@ -160,7 +163,8 @@ class TestWhatAnActionIsGiven:
 
 class TestWhatAnActionGivesBack:
     @pytest.mark.parametrize(("returned", "state"), [
-        (5, "done"), (fsm.Outcome("success", 5), "done"), (fsm.Outcome("skip", {"a": 1}), "other"), (None, "done")])  # fmt: skip
+        (5, "done"), (fsm.Outcome("success", 5), "done"), (fsm.Outcome("skip", {"a": 1}), "other"), (None, "done"),
+    ])  # fmt: skip
     def test_an_outcome_takes_its_edge(self, house: House, returned: Any, state: str) -> None:
         define(house, "action: a.work, success: {success: done, skip: other}")
         engine = house.engine(named("a.work", lambda: returned))
@@ -172,11 +176,14 @@ class TestWhatAnActionGivesBack:
     @pytest.mark.parametrize(("returned", "said"), [
         ("five", '"a.work" returned what does not fit: Input should be a valid integer'),
         ("5", "valid integer"), (1.0, "valid integer"), (None, "valid integer"), (True, "valid integer"),
-        (float("nan"), "a.work"), (fsm.Outcome("maybe", 5), 'returned outcome "maybe", which has no edge; declared: success, success:skip'),
+        (float("nan"), "a.work"),
+        (fsm.Outcome("maybe", 5), 'returned outcome "maybe", which has no edge; declared: success, success:skip'),
         (fsm.Outcome("skip", 5), "valid string"),
     ])  # fmt: skip
     def test_what_was_not_promised_is_an_invalid_result(self, house: House, returned: Any, said: str) -> None:
-        define(house, "action: a.work, success: {success: done, skip: done}, error: {InvalidResult: other, else: failed}")
+        define(
+            house, "action: a.work, success: {success: done, skip: done}, error: {InvalidResult: other, else: failed}"
+        )
 
         @fsm.action("a.work")
         def work() -> int | fsm.Outcome[Literal["skip"], str]:
@@ -213,20 +220,22 @@ class TestWhatAnActionGivesBack:
 
 class TestConditions:
     def test_require_is_asked_before_the_call(self, house: House) -> None:
-        define(house, "action: a.work, require: [\"x > 0\", \"x < 10\"], success: done, error: {RequireFailed: other, else: failed}",
-               head="input: {x: int}")  # fmt: skip
+        asked = 'require: ["x > 0", "x < 10"], error: {RequireFailed: other, else: failed}'
+        define(house, f"action: a.work, {asked}, success: done", head="input: {x: int}")
         calls: list[int] = []
-        engine = house.engine(named("a.work", lambda x: calls.append(x)))
+
+        def work(x: int) -> None:
+            calls.append(x)
+
+        engine = house.engine(named("a.work", work))
         assert engine.run("w", {"x": 5}).state == "done"
         refused = engine.run("w", {"x": 10})
         assert (refused.state, calls) == ("other", [5])
         assert engine.artifacts(refused)["error"]["message"] == "require is not met: x < 10"
 
     def test_ensure_is_asked_of_the_result_and_keeps_it_for_the_error_edge(self, house: House) -> None:
-        define(house, "action: a.work, writes: n, ensure: \"n % 2 == x\", success: done, error: {EnsureFailed: other, else: failed}",
-               head="input: {x: int}")  # fmt: skip
-        define(house, "action: a.work, ensure: \"work % 2 == x\", success: done, error: {EnsureFailed: other, else: failed}",
-               head="input: {x: int}")  # fmt: skip
+        asked = 'ensure: "work % 2 == x", error: {EnsureFailed: other, else: failed}'
+        define(house, f"action: a.work, {asked}, success: done", head="input: {x: int}")
         engine = house.engine(named("a.work", lambda: 7))
         assert engine.run("w", {"x": 1}).output == 7
         refused = engine.run("w", {"x": 0})
@@ -235,7 +244,10 @@ class TestConditions:
         assert "work" not in engine.artifacts(refused)
 
     def test_a_condition_that_cannot_be_told_is_an_error_of_its_own(self, house: House) -> None:
-        define(house, "action: a.work, ensure: \"work.total > 0\", success: done, error: {ExpressionError: other, else: failed}")
+        define(
+            house,
+            'action: a.work, ensure: "work.total > 0", success: done, error: {ExpressionError: other, else: failed}',
+        )
         assert house.engine(named("a.work", lambda: {"n": 1})).run("w").state == "other"
 
 
@@ -314,7 +326,11 @@ class TestErrors:
         assert engine.artifacts(run)["error"]["attempt"] == 3
 
     def test_a_visit_beyond_the_bound_takes_its_error_edge_without_a_call(self, house: House) -> None:
-        define(house, "action: a.work, max_visits: 2, success: {success: done, again: work}, error: {VisitsExceeded: other, else: failed}")
+        define(
+            house,
+            "action: a.work, max_visits: 2, success: {success: done, again: work}, "
+            "error: {VisitsExceeded: other, else: failed}",
+        )
         calls: list[int] = []
         engine = house.engine(named("a.work", lambda: calls.append(1) or fsm.Outcome("again")))  # type: ignore[func-returns-value]
         run = engine.run("w")

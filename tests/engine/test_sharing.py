@@ -40,7 +40,10 @@ class Shop:
 
     def engine(self, house: House, **options: Any) -> Engine:
         house.define(FLOW)
-        actions = [named("w.one", lambda n, ctx: self.act("one", n, ctx)), named("w.two", lambda n, ctx: self.act("two", n, ctx))]
+        actions = [
+            named("w.one", lambda n, ctx: self.act("one", n, ctx)),
+            named("w.two", lambda n, ctx: self.act("two", n, ctx)),
+        ]
         return house.engine(*actions, **options)
 
 
@@ -58,7 +61,7 @@ class TestTwoEngines:
         shop = Shop()
         one, two = shop.engine(house), shop.engine(house, clock=None)
         inside, gate = threading.Event(), threading.Event()
-        shop.hold["one"] = lambda: (inside.set(), gate.wait())
+        shop.hold["one"] = lambda: [step() for step in (inside.set, gate.wait)]
         runs: list[fsm.Run] = []
         driver = threading.Thread(target=lambda: runs.append(one.run("work", {"n": 1}, key="k")))
         driver.start()
@@ -199,7 +202,8 @@ class TestWatching:
             workflow: s
             version: 1
             start: nap
-            states: {nap: {wait: {for: "60"}, success: ask, error: done}, ask: {signal: {go: done}, error: done}, done: {end: success}}
+            defaults: {error: done}
+            states: {nap: {wait: {for: "60"}, success: ask}, ask: {signal: {go: done}}, done: {end: success}}
         """)
         told: list[str] = []
         engine = house.engine(watch=lambda run, transition: told.append(transition.event))
@@ -268,7 +272,9 @@ class TestLooking:
               done: {end: success, output: count}
               failed: {end: failure}
         """)
-        engine = house.engine(named("l.count", lambda count: fsm.Outcome("more" if (count or 0) < 600 else "success", (count or 0) + 1)))
+        engine = house.engine(
+            named("l.count", lambda count: fsm.Outcome("more" if (count or 0) < 600 else "success", (count or 0) + 1))
+        )
         engine.store.sql.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]  # it is the pages that are tested
         run = engine.run("long")
         seqs = [row.transition.seq for row in engine.follow(run.id)]

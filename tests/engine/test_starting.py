@@ -61,14 +61,14 @@ class TestRunning:
         assert engine.get(run.id[:20].lower()) == run
         with pytest.raises(fsm.NotFound, match="no run"):
             engine.get("zzz")
-        with pytest.raises(fsm.NotFound, match='no run ""'):
+        with pytest.raises(fsm.NotFound, match=r'no run ""'):
             engine.get("")
 
     def test_a_prefix_of_several_runs_is_refused(self, greeting: House) -> None:
         engine = greeting.engine(say)
         engine.start("greet", {"name": "a"})
         engine.start("greet", {"name": "b"})
-        with pytest.raises(fsm.NotFound, match='several runs begin with "000"; give more of the id'):
+        with pytest.raises(fsm.NotFound, match=r'several runs begin with "000"; give more of the id'):
             engine.get("000")
 
 
@@ -143,16 +143,16 @@ class TestInputs:
 
     @pytest.mark.parametrize("name", [5, None, float("nan"), object(), "\ud800"])
     def test_an_input_of_another_type_is_refused(self, greeting: House, name: Any) -> None:
-        with pytest.raises(fsm.UsageError, match='"name" must be str'):
+        with pytest.raises(fsm.UsageError, match=r'"name" must be str'):
             greeting.engine(say).start("greet", {"name": name})
 
     @pytest.mark.parametrize("given", [["name"], "name", 5])
     def test_inputs_are_a_map(self, greeting: House, given: Any) -> None:
-        with pytest.raises(fsm.UsageError, match='the input of "greet" is a map from name to value, not'):
+        with pytest.raises(fsm.UsageError, match=r'the input of "greet" is a map from name to value, not'):
             greeting.engine(say).start("greet", given)
 
     def test_a_number_that_is_a_text_is_not_read_as_one(self, greeting: House) -> None:
-        with pytest.raises(fsm.UsageError, match='"times" must be int'):
+        with pytest.raises(fsm.UsageError, match=r'"times" must be int'):
             greeting.engine(say).start("greet", {"name": "Ana", "times": "2"})
 
     def test_an_instant_is_stored_as_text_and_its_default_as_null(self, greeting: House) -> None:
@@ -170,32 +170,32 @@ class TestInputs:
         """)
         engine = house.engine()
         assert engine.run("bare").output == "bare"
-        with pytest.raises(fsm.UsageError, match='"x" is no input; inputs: none'):
+        with pytest.raises(fsm.UsageError, match=r'"x" is no input; inputs: none'):
             engine.run("bare", {"x": 1})
 
 
 class TestWhatIsMissing:
     def test_an_unknown_workflow_is_told_with_the_nearest_name(self, greeting: House) -> None:
         engine = greeting.engine(say)
-        with pytest.raises(fsm.NotFound, match='no workflow "great"; did you mean "greet"?'):
+        with pytest.raises(fsm.NotFound, match=r'no workflow "great"; did you mean "greet"?'):
             engine.run("great")
-        with pytest.raises(fsm.NotFound, match='no workflow "zzz"; known: greet'):
+        with pytest.raises(fsm.NotFound, match=r'no workflow "zzz"; known: greet'):
             engine.start("zzz")
-        with pytest.raises(fsm.NotFound, match='no workflow "greet"'):
+        with pytest.raises(fsm.NotFound, match=r'no workflow "greet"'):
             engine.start("greet", {"name": "Ana"}, version=7)
 
     def test_without_definitions_that_is_said(self, house: House) -> None:
-        with pytest.raises(fsm.NotFound, match='no workflow "greet"; no definitions were given'):
+        with pytest.raises(fsm.NotFound, match=r'no workflow "greet"; no definitions were given'):
             house.engine().run("greet")
 
     def test_an_action_that_is_not_given_is_found_before_anything_is_stored(self, greeting: House) -> None:
         engine = greeting.engine()
-        with pytest.raises(fsm.UsageError, match='"greet" cannot run: no action "greet.say" is registered'):
+        with pytest.raises(fsm.UsageError, match=r'"greet" cannot run: no action "greet.say" is registered'):
             engine.run("greet", {"name": "Ana"})
         assert engine.runs() == []
 
     def test_an_engine_with_some_actions_is_not_made_when_one_is_missing(self, greeting: House) -> None:
-        with pytest.raises(fsm.DefinitionError, match=r'FSM701.*greet.say'):
+        with pytest.raises(fsm.DefinitionError, match=r"FSM701.*greet.say"):
             greeting.engine(named("greet.sing", lambda name: name))
 
     def test_an_unsound_definition_makes_no_engine_and_every_fault_is_told(self, house: House) -> None:
@@ -253,7 +253,7 @@ class TestVersions:
         self.started(greeting)
         greeting.define(GREET.replace("output: say", "output: name"))
         engine = greeting.engine(say)
-        with pytest.raises(fsm.UsageError, match='the content of "greet" changed under version 1, .* version 2'):
+        with pytest.raises(fsm.UsageError, match=r'the content of "greet" changed under version 1, .* version 2'):
             engine.run("greet", {"name": "Ben"})
         assert [run.output for run in engine.resume()] == ["hello Ana"]
 
@@ -266,7 +266,7 @@ class TestVersions:
         greeting.define(GREET, "copy.yaml")
         assert greeting.engine(say).run("greet", {"name": "Ana"}).status == "succeeded"
         greeting.define(GREET.replace("output: say", "output: name"), "copy.yaml")
-        with pytest.raises(fsm.UsageError, match='defines "greet" version 1, which another file defines too'):
+        with pytest.raises(fsm.UsageError, match=r'defines "greet" version 1, which another file defines too'):
             greeting.engine(say)
 
 
@@ -282,7 +282,7 @@ class TestResuming:
         assert [run.id for run in engine.resume()] == [greeted.id]
         assert engine.get(singing.id) == singing._replace(epoch=singing.epoch + 1)
         assert f'run {singing.id} stays where it is: no action "sing.it" is registered' in caplog.text
-        with pytest.raises(fsm.MissingAction, match='no action "sing.it"'):
+        with pytest.raises(fsm.MissingAction, match=r'no action "sing.it"'):
             engine.resume(singing.id)
         assert engine.get(singing.id).status == "ready"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsm.errors import StoreBusy, StoreError
-from fsm.store.lock import Life, WriterLock
+from fsm.store.lock import Life, LockFile, WriterLock, _Turn
 from tests.store.processes import Line, children, eventually
 
 
@@ -103,9 +103,14 @@ def test_an_interrupt_while_waiting_leaves_the_lock_to_others(
             assert super().wait(30)  # the turn comes just before the interrupt
             raise KeyboardInterrupt
 
+    class Turn(_Turn):
+        def __init__(self, file: LockFile) -> None:
+            super().__init__(file)
+            self.event = Interrupted()
+
     first.acquire()
     with monkeypatch.context() as patch:
-        patch.setattr(threading, "Event", Interrupted)
+        patch.setattr("fsm.store.lock._Turn", Turn)
         with pytest.raises(KeyboardInterrupt), second.held():
             pass
     with first.held():

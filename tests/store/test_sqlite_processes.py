@@ -302,6 +302,37 @@ def test_a_forked_child_that_ends_like_any_program_harms_neither_transaction_nor
     store.close()
 
 
+LEAVING = """
+import gc, os, sys
+from fsm.store.sqlite import SqliteStore
+
+def handles():
+    links = (os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd"))
+    return sum(link in (sys.argv[1], sys.argv[1] + "-wal") for link in links)
+
+store = SqliteStore(sys.argv[1])
+store.runs()
+if os.fork() == 0:
+    before = handles()
+    store.close()
+    del store
+    gc.collect()
+    print(before > 0, handles() == before, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_forked_child_never_closes_what_it_inherited(place: Path) -> None:
+    """SQLite forbids it: closing takes part in the parent's shared memory."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LEAVING, str(place)],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("True True\n", "")
+
+
 def test_a_program_started_by_the_parent_inherits_no_lock(place: Path, store: SqliteStore, driver: Driver) -> None:
     def parent(line: Line) -> None:
         own = SqliteStore(place)

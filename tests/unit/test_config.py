@@ -22,7 +22,9 @@ def test_without_any_file_the_defaults_hold(tmp_path: Path) -> None:
 
 
 def test_a_file_of_its_own_is_read(tmp_path: Path) -> None:
-    file = write(tmp_path / "fsm.toml", 'store = "a.db"\ndefinitions = ["x", "y"]\nactions = ["shop.actions", "more.py"]')
+    file = write(
+        tmp_path / "fsm.toml", 'store = "a.db"\ndefinitions = ["x", "y"]\nactions = ["shop.actions", "more.py"]'
+    )
     found = load(tmp_path, {})
     assert found.store == str(tmp_path / "a.db")
     assert found.definitions == (str(tmp_path / "x"), str(tmp_path / "y"))
@@ -75,7 +77,9 @@ def test_variables_override_a_file_name_by_name(tmp_path: Path) -> None:
     assert (found.store, found.actions, found.definitions) == ("b.db", ("one", "two.py"), (str(tmp_path / "x"),))
 
 
-def test_the_process_s_own_variables_count_where_none_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_s_own_variables_count_where_none_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FSM_STORE", "from.env")
     assert load(tmp_path).store == "from.env"
 
@@ -103,7 +107,9 @@ def test_a_mistake_names_the_file_and_what_would_be_right(tmp_path: Path, text: 
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "said"), [("[tool]\nfsm = 3", "must be a table"), ("[tool.fsm]\nstore = 3", "must be text")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("[tool]\nfsm = 3", "must be a table"), ("[tool.fsm]\nstore = 3", "must be text")]
+)
 def test_a_mistake_in_the_project_s_file_too(tmp_path: Path, text: str, said: str) -> None:
     write(tmp_path / "pyproject.toml", text)
     with pytest.raises(UsageError, match=said):

@@ -2,7 +2,7 @@
 
 import json
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -115,7 +115,7 @@ class TestStarting:
 class TestEveryEvent:
     """What happened, the event it is, where it leads, and the status on arrival."""
 
-    CASES = [
+    CASES: ClassVar = [
         ("fetch", Succeeded("success", '"d"'), "success", "choose", "running"),
         ("fetch", Succeeded("nothing", "null"), "success:nothing", "done", "succeeded"),
         ("fetch", Succeeded("again", "null"), "success:again", "fetch", "running"),
@@ -189,7 +189,13 @@ class TestEveryEvent:
 
 class TestEntering:
     def test_a_visit_opens_with_the_seq_of_the_edge_and_nothing_of_the_one_before(self) -> None:
-        worn = {"attempt": 4, "tries": {"1": 3}, "crashes": 2, "interrupted": True, "entered_at": NOW - 99}
+        worn: dict[str, Any] = {
+            "attempt": 4,
+            "tries": {"1": 3},
+            "crashes": 2,
+            "interrupted": True,
+            "entered_at": NOW - 99,
+        }
         run = ask("fetch", Succeeded("success", "1"), now=NOW + 1, **worn).run
         assert (run.visit, run.attempt, run.tries, run.crashes, run.interrupted, run.entered_at) == (
             8, 1, {}, 0, False, NOW + 1)  # fmt: skip
@@ -245,7 +251,9 @@ class TestVerdict:
         assert (refused.name, refused.verdict, refused.interrupted) == ("Interrupted", True, True)
         assert refused.message == '4 crashes in "slow"; at most 3 are forgiven'
 
-    @pytest.mark.parametrize(("late_ms", "expected"), [(9_999, None), (10_000, "DeadlineExceeded"), (10**9, "DeadlineExceeded")])
+    @pytest.mark.parametrize(
+        ("late_ms", "expected"), [(9_999, None), (10_000, "DeadlineExceeded"), (10**9, "DeadlineExceeded")]
+    )
     def test_a_deadline_counts_from_the_entry(self, late_ms: int, expected: str | None) -> None:
         refused = verdict(FLOW, run_at(FLOW, "post"), NOW + late_ms)
         assert (refused and refused.name) == expected
@@ -351,7 +359,8 @@ class TestFailing:
         (error,) = ask("fetch", Succeeded("unheard", '{"n":1}')).artifacts
         told = json.loads(error.value)
         assert told["message"] == (
-            'the action returned outcome "unheard", which has no edge; declared: success, success:again, success:nothing'
+            'the action returned outcome "unheard", which has no edge; '
+            "declared: success, success:again, success:nothing"
         )
         assert told["value"] == {"n": 1}
 
@@ -379,7 +388,9 @@ class TestWriting:
     ) -> None:
         assert ask(state, result).artifacts == (expected,)
 
-    @pytest.mark.parametrize(("state", "result"), [("choose", Chose(1)), ("nap", Elapsed()), ("post", broken("NotReady"))])
+    @pytest.mark.parametrize(
+        ("state", "result"), [("choose", Chose(1)), ("nap", Elapsed()), ("post", broken("NotReady"))]
+    )
     def test_choosing_waiting_and_retrying_write_nothing(self, state: str, result: Result) -> None:
         assert ask(state, result).artifacts == ()
 
@@ -396,7 +407,12 @@ class TestResting:
 
     def test_for_signals(self) -> None:
         decided = ask("open", Rest(None, ("accept",), seen=12, refused=(3,)))
-        assert (decided.run.status, decided.run.awaits, decided.seen, decided.refused) == ("waiting", ("accept",), 12, (3,))
+        assert (decided.run.status, decided.run.awaits, decided.seen, decided.refused) == (
+            "waiting",
+            ("accept",),
+            12,
+            (3,),
+        )
 
     def test_for_a_person_means_that_the_effect_is_unknown(self) -> None:
         assert ask("slow", Rest(None, PERSON)).run.interrupted is True

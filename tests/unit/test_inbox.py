@@ -25,7 +25,10 @@ FLOW = flow_of("""
         match: payload.draft == draft.id
         max_visits: 3
       vote: {signal: {yes: {to: ship, count: 2}, no: done}, deadline: 1h}
-      ship: {signal: {sent: {to: done, payload: {at: datetime, tags: "list[str]"}}, other: {to: done, payload: {free: any}}}}
+      ship:
+        signal:
+          sent: {to: done, payload: {at: datetime, tags: "list[str]"}}
+          other: {to: done, payload: {free: any}}
       done: {end: success}
 """)
 

@@ -18,7 +18,12 @@ FLOW = flow_of("""
     defaults: {error: dead}
     states:
       work: {action: act.work, retry: 3, interrupted: ask, success: {success: post, nothing: done}}
-      post: {action: act.post, retry: 3, writes: receipt, max_visits: 2, success: {success: done, wait: nap, ask: human}}
+      post:
+        action: act.post
+        retry: 3
+        writes: receipt
+        max_visits: 2
+        success: {success: done, wait: nap, ask: human}
       nap: {wait: 1m, success: done}
       human: {signal: {go: done}, writes: answer, error: failed}
       done: {end: success, optional: receipt, output: receipt.number}
@@ -61,7 +66,9 @@ class TestCancel:
 
     @pytest.mark.parametrize("status", sorted(FINAL))
     def test_a_run_that_has_ended_stays_as_it_ended(self, status: str) -> None:
-        with pytest.raises(IllegalTransition, match=f'"cancel" is not legal in state "done": the run has ended, {status}'):
+        with pytest.raises(
+            IllegalTransition, match=f'"cancel" is not legal in state "done": the run has ended, {status}'
+        ):
             cancel(run_at(FLOW, "done", status=status), NOW, None, None)
 
 
@@ -127,7 +134,12 @@ class TestComplete:
         assert (row.source, row.event, row.target, row.actor) == ("work", "complete", "post", "ana")
         assert row.detail == {"outcome": "success", "because": "I called them"}
         assert moved.artifacts == (Artifact("work", '{"n": 1}'),)
-        assert (moved.run.status, moved.run.visit, moved.run.interrupted, moved.run.visits) == ("ready", 8, False, {"post": 1})
+        assert (moved.run.status, moved.run.visit, moved.run.interrupted, moved.run.visits) == (
+            "ready",
+            8,
+            False,
+            {"post": 1},
+        )
 
     def test_it_repairs_a_dead_letter_from_the_state_that_failed(self) -> None:
         run, failed = left("post", visits={"post": 1})
@@ -144,16 +156,16 @@ class TestComplete:
 
     def test_a_value_that_gives_no_output_is_refused_and_says_why(self) -> None:
         run, failed = left("post", visits={"post": 1})
-        with pytest.raises(UsageError, match='with this value "done" cannot be entered: .*number'):
+        with pytest.raises(UsageError, match=r'with this value "done" cannot be entered: .*number'):
             self.done(run, failed, value={"total": 7})
 
     def test_an_outcome_that_is_not_declared_is_illegal(self) -> None:
-        with pytest.raises(IllegalTransition, match='"success:maybe" is not legal in state "work"'):
+        with pytest.raises(IllegalTransition, match=r'"success:maybe" is not legal in state "work"'):
             self.done(asking(), None, outcome="maybe")
 
     def test_a_state_that_has_no_success_edge_cannot_be_completed(self) -> None:
         run, failed = left("human")
-        with pytest.raises(IllegalTransition, match='"success" is not legal in state "human"'):
+        with pytest.raises(IllegalTransition, match=r'"success" is not legal in state "human"'):
             self.done(run, failed)
 
     @pytest.mark.parametrize("status", ["ready", "running", "waiting", "succeeded", "cancelled"])

@@ -57,7 +57,7 @@ class TestCollecting:
             Registry([send, fsm.action("mail.send")(lambda: None)])
 
     def test_a_module_without_actions_is_a_mistake(self) -> None:
-        with pytest.raises(fsm.UsageError, match='module "deeds" has no actions; mark functions with @fsm.action'):
+        with pytest.raises(fsm.UsageError, match=r'module "deeds" has no actions; mark functions with @fsm.action'):
             Registry([self.module(a=print)])
 
     @pytest.mark.parametrize("source", [print, 5, "mail.send", None, {"a": send}])
@@ -89,7 +89,10 @@ class TestSignature:
 
     def test_parameters_are_given_by_name_and_the_context_is_none_of_them(self) -> None:
         found = self.of(send)
-        assert found.signature.parameters == (Parameter("to", str, required=True), Parameter("text", str, required=False))
+        assert found.signature.parameters == (
+            Parameter("to", str, required=True),
+            Parameter("text", str, required=False),
+        )
         assert found.context_name == "ctx"
         assert not found.signature.keywords
 
@@ -120,7 +123,7 @@ class TestSignature:
     def test_annotations_that_cannot_be_read_are_told(self) -> None:
         def lost(a: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
-        with pytest.raises(fsm.UsageError, match='the annotations of action "a.b" cannot be read'):
+        with pytest.raises(fsm.UsageError, match=r'the annotations of action "a.b" cannot be read'):
             _ = self.of(lost).signature
 
     def test_asynchronous_functions_are_told_apart(self) -> None:

@@ -121,7 +121,9 @@ class TestAgain:
 
     def test_unlimited_has_no_last_attempt(self) -> None:
         polling = flow("{attempts: unlimited, delay: 1s, factor: 1, jitter: none, errors: NotReady}")
-        assert again(polling, run_at(polling, "work", tries={"1": 10**6}), failure("NotReady"), 0.0) == Again("1", 1_000)
+        assert again(polling, run_at(polling, "work", tries={"1": 10**6}), failure("NotReady"), 0.0) == Again(
+            "1", 1_000
+        )
 
     def test_each_policy_of_a_list_counts_its_own_attempts(self) -> None:
         both = flow("[patient, fussy]")
@@ -146,7 +148,9 @@ class TestAgain:
         assert again(five, run_at(five, "work"), failure("BadRequest"), 0.5) is None
 
     @pytest.mark.parametrize(("asked_ms", "wait_ms"), [(None, 2_000), (500, 2_000), (90_000, 90_000)])
-    def test_the_wait_that_a_server_asks_for_is_honoured_beyond_the_cap(self, asked_ms: int | None, wait_ms: int) -> None:
+    def test_the_wait_that_a_server_asks_for_is_honoured_beyond_the_cap(
+        self, asked_ms: int | None, wait_ms: int
+    ) -> None:
         patient = flow("patient")
         limited = failure("RateLimited", retry_after_ms=asked_ms)
         assert again(patient, run_at(patient, "work"), limited, 0.0) == Again("patient", wait_ms)

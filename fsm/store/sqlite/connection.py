@@ -21,7 +21,13 @@ FRAMES_PER_CHECKPOINT = 1_000
 _FRAMES_PER_COMMIT = 6
 _PAGE_BYTES = 4_096
 
-_SETTINGS = {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "trusted_schema": 0, "mmap_size": 0}
+SQLITE_LEAST = (3, 37, 0)
+"""The first with STRICT tables."""
+
+_SETTINGS = {
+    "journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "wal_autocheckpoint": 0, "trusted_schema": 0,
+    "mmap_size": 0,
+}  # fmt: skip
 _NETWORK = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "ncpfs",
     "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse",
@@ -48,6 +54,10 @@ class Connection:
         self.pid = os.getpid()
         self._frames = 0
         refuse_network(path)
+        if sqlite3.sqlite_version_info < SQLITE_LEAST:
+            raise StoreError(
+                f"SQLite {sqlite3.sqlite_version} is too old; this Python needs one with SQLite 3.37 or newer"
+            )
         with translated(path):
             if path.is_dir():
                 raise StoreError(f"{path} is a folder; name a file for the store")

@@ -72,8 +72,9 @@ class Records(Opened):
         def put(sql: sqlite3.Connection) -> int | None:
             same = sql.execute(
                 "SELECT 1 FROM runs WHERE id = ? AND seq = ? AND epoch = ? AND status = ? "
-                "AND NOT EXISTS(SELECT 1 FROM signals WHERE run_id = runs.id AND (message_id = ? OR id > ?))",
-                (run.row, run.seq, run.epoch, run.status, signal.message_id, seen),
+                "AND NOT EXISTS(SELECT 1 FROM signals WHERE run_id = runs.id AND (message_id = ? "
+                "OR (id > ? AND name = ? AND used_seq IS NULL AND refused = 0)))",
+                (run.row, run.seq, run.epoch, run.status, signal.message_id, seen, signal.name),
             ).fetchone()
             return store_signal(sql, run, signal, used_seq=None) if same else None
 
