@@ -76,7 +76,10 @@ def _returns(hints: Mapping[str, Any]) -> dict[str, Any] | None:
         else:
             plain.append(member)
     if plain:
-        outcomes = {"success": Union[tuple(plain)], **outcomes}  # noqa: UP007 - built from values
+        try:
+            outcomes = {"success": Union[tuple(plain)], **outcomes}  # noqa: UP007 - built from values
+        except TypeError as error:
+            raise UsageError(f"the return annotation {annotation!r} is no type: {error}") from None
     return outcomes
 
 

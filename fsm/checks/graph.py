@@ -95,9 +95,7 @@ def unbounded_cycle(case: Case) -> Iterator[Diagnostic]:
     network, bounded = case.network, case.workflow.bounded
     live = network.reachable & network.can_finish - case.damaged
     following = {
-        name: [_beyond(case, name)] if name in bounded else _unasked(case, name)
-        for name in network.names
-        if name in live
+        name: _beyond(case, name) if name in bounded else _unasked(case, name) for name in network.names if name in live
     }
     for component in components(following, following.__getitem__):
         first = network.first(component)
@@ -112,11 +110,11 @@ def unbounded_cycle(case: Case) -> Iterator[Diagnostic]:
             yield case.at_key("FSM306", f"cycle {arrows(cycle)} is unbounded", ("states", first), hint)
 
 
-def _beyond(case: Case, name: str) -> str:
-    """Return where a state leads once its visits are used up; itself when nothing says so."""
+def _beyond(case: Case, name: str) -> list[str]:
+    """Return where a state leads once its visits are used up; nowhere when nothing says so, for then the run dies."""
     clauses = getattr(case.workflow.states[name], "error", None) or {}
     spent = Failure.of_verdict("VisitsExceeded", "")
-    return next((to for clause, to in clauses.items() if matches(clause, spent, case.workflow.error_groups)), name)
+    return [to for clause, to in clauses.items() if matches(clause, spent, case.workflow.error_groups)][:1]
 
 
 def _unasked(case: Case, name: str) -> list[str]:

@@ -11,7 +11,7 @@ from fsm.actions.registry import Registry
 from fsm.actions.values import dump
 from fsm.clock import Clock
 from fsm.engine.drive import Until, carry, complete
-from fsm.engine.inbox import admissible, checked, legal_signals, receive
+from fsm.engine.inbox import admissible, checked, legal_signals, receive, require_same
 from fsm.engine.inline import Inline, Watcher
 from fsm.engine.inputs import as_values, checked_inputs
 from fsm.engine.library import Library, PathLike
@@ -239,7 +239,8 @@ class Engine:
             flow = self._flow(run)
             known = self.store.message(run, message_id) if message_id is not None else None
             if known:
-                return _sent_before(run, known, name, payload)
+                require_same(flow, known, name, payload)
+                return run
             text = checked(admissible(flow, run, name), name, payload)
             signal = Kept(0, name, actor, json.loads(text), self.clock.now(), message_id)
             after = self._receive(flow, run, signal)
@@ -421,16 +422,3 @@ class Engine:
         import asyncio  # noqa: PLC0415
 
         return await asyncio.get_running_loop().run_in_executor(self._writer(), lambda: verb(*args, **kwargs))
-
-
-def _sent_before(run: Run, known: Kept, name: str, payload: Any) -> Run:
-    if (known.name, _given(known.payload)) != (name, _given(json.loads(dump(payload, Any)))):
-        raise KeyConflict(f'message "{known.message_id}" came before, as signal "{known.name}" with other content')
-    return run
-
-
-def _given(payload: Any) -> Any:
-    """Return a payload without its nulls: what was left out is stored as null."""
-    return (
-        {name: value for name, value in payload.items() if value is not None} if isinstance(payload, dict) else payload
-    )

@@ -1,11 +1,12 @@
 """Signals: which one a run takes, and what to say to a sender whose signal cannot be taken."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fsm.actions.values import NotStorable, dump
-from fsm.errors import IllegalTransition, UsageError
+from fsm.errors import IllegalTransition, KeyConflict, UsageError
 from fsm.expressions import EvaluationError
 from fsm.kernel.decide import evaluate
 from fsm.kernel.table import table_of
@@ -110,3 +111,19 @@ def _nullable(annotation: Any) -> bool:
     from typing import get_args  # noqa: PLC0415
 
     return annotation is Any or type(None) in get_args(annotation)
+
+
+def require_same(flow: Workflow, known: Kept, name: str, payload: Any) -> None:
+    """Make sure that a message which came before is sent again as it was.
+
+    Which state it was checked for is past; any that declares the signal counts.
+
+    Raises:
+        KeyConflict: it came with other content.
+    """
+    for state in flow.states.values():
+        if name == known.name and isinstance(state, SignalState) and name in state.signal:
+            with contextlib.suppress(UsageError):
+                if json.loads(checked(state, name, payload)) == known.payload:
+                    return
+    raise KeyConflict(f'message "{known.message_id}" came before, as signal "{known.name}" with other content')

@@ -57,7 +57,10 @@ def plan_of(flow: Workflow, state_name: str, action: Action) -> Plan:
     if action.signature.keywords and allowed is not None:
         named = {parameter.name for parameter in action.signature.parameters}
         read += tuple(Parameter(name, Any, required=True) for name in sorted(allowed - named - state.with_.keys()))
-    return Plan(action, state.with_, read, frozenset(state.optional))
+    # A state's `with` serves its action and its probe; each is given what it takes.
+    takes = {parameter.name for parameter in action.signature.parameters}
+    given = {name: value for name, value in state.with_.items() if action.signature.keywords or name in takes}
+    return Plan(action, given, read, frozenset(state.optional))
 
 
 class Unwritten(ValueError):

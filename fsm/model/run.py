@@ -74,10 +74,10 @@ class Run(NamedTuple):
 class Transition(NamedTuple):
     """One row of the ledger: an edge that was crossed, or an operator move.
 
-    `visit`, `attempt`, `tries`, `due_at` and `awaits` are those of the run afterwards. `visits` is set where it changed:
-    on entry into a state with `max_visits`. `interrupted` says that what went before this row may have had its effect
-    all the same: for a retry the attempt that it closes, for an error any attempt of the visit that it leaves, and a
-    redrive hands that on. `of_seq` is the earlier row that an operator move refers to.
+    `visit`, `attempt`, `tries`, `due_at` and `awaits` are those of the run afterwards. `visits` is set where it
+    changed: on entry into a state with `max_visits`. `interrupted` says that what went before this row may have had
+    its effect all the same: for a retry the attempt that it closes, for an error any attempt of the visit that it
+    leaves, and a redrive hands that on. `of_seq` is the earlier row that an operator move refers to.
     """
 
     seq: int

@@ -349,7 +349,7 @@ class TestAnUnknownResult:
         assert post.asked == []
 
     def test_a_timeout_that_the_engine_measured_asks_too(self, house: House) -> None:
-        mail(house, NEVER + PROBE + "timeout: 20ms, ")
+        mail(house, NEVER + PROBE + "timeout: 300ms, ")
         gate = threading.Event()
         post = Post(fsm.Outcome("success", "found"))
         engine = house.engine(named("mail.send", lambda log: gate.wait()), named("mail.find", post.find))
@@ -533,16 +533,34 @@ class TestCtrlC:
         again = [] if edge == "success" else [False]
         assert calls == ([False, *again] if late else [False, True])
 
-    def test_in_the_commit_of_the_start_there_is_no_run(self, house: House, commits: Commits) -> None:
+    @pytest.mark.parametrize("late", [False, True])
+    def test_in_the_commit_of_the_start_there_is_no_run_or_a_free_one(
+        self, house: House, commits: Commits, late: bool
+    ) -> None:
         mail(house, NEVER)
         post = Post()
         engine = post.engine(house)
         first = post.run(engine)
-        commits.interrupt(KeyboardInterrupt())
+        commits.interrupt(KeyboardInterrupt(), late=late)
         with pytest.raises(KeyboardInterrupt):
             post.run(engine, key="k")
-        assert engine.runs() == [first]
+        assert [run.status for run in engine.runs() if run != first] == (["ready"] if late else [])
         assert post.run(engine, key="k").output == "sent"
+        assert [told for _, told, _ in post.sent] == [False, False]
+
+    @pytest.mark.parametrize("late", [False, True])
+    def test_in_the_commit_of_a_claim_the_run_is_free(self, house: House, commits: Commits, late: bool) -> None:
+        mail(house, NEVER)
+        post = Post()
+        engine = post.engine(house)
+        post.run(engine)
+        run = engine.start("mail", {"log": ""})
+        commits.interrupt(KeyboardInterrupt(), late=late)
+        with pytest.raises(KeyboardInterrupt):
+            engine.resume(run.id)
+        left = engine.get(run.id)
+        assert (left.status, left.crashes, left.interrupted) == ("ready", 0, False)
+        assert [done.output for done in engine.resume()] == ["sent"]
 
     def test_in_a_watch_the_run_is_free_and_the_edge_stands(self, house: House) -> None:
         mail(house, NEVER)

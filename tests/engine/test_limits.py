@@ -63,7 +63,7 @@ class TestTimeout:
     def test_its_late_result_and_whatever_it_still_asks_for_is_refused(
         self, house: House, gate: threading.Event
     ) -> None:
-        slow(house, "timeout: 20ms, retry: {attempts: 2, delay: 0s}")
+        slow(house, "timeout: 300ms, retry: {attempts: 2, delay: 0s}")
         refused: list[str] = []
         over = threading.Event()
 
@@ -154,7 +154,7 @@ class TestTimeout:
     def test_the_next_attempts_of_a_thread_that_was_given_up_run_on_another(
         self, house: House, gate: threading.Event
     ) -> None:
-        slow(house, "timeout: 20ms, retry: {attempts: 3, delay: 0s}")
+        slow(house, "timeout: 300ms, retry: {attempts: 3, delay: 0s}")
         threads: list[str] = []
 
         @fsm.action("a.work")
@@ -210,7 +210,7 @@ class TestHeartbeat:
         assert house.engine(work).run("slow").state == "silent"
 
     def test_the_next_attempt_knows_how_far_the_silent_one_came(self, house: House, gate: threading.Event) -> None:
-        slow(house, "timeout: 1m, heartbeat: 20ms, retry: {attempts: 2, delay: 0s}")
+        slow(house, "timeout: 1m, heartbeat: 300ms, retry: {attempts: 2, delay: 0s}")
 
         @fsm.action("a.work")
         def work(ctx: fsm.Context) -> Any:

@@ -181,7 +181,7 @@ class TestWhatIsMissing:
             engine.run("great")
         with pytest.raises(fsm.NotFound, match=r'no workflow "zzz"; known: greet'):
             engine.start("zzz")
-        with pytest.raises(fsm.NotFound, match=r'no workflow "greet"'):
+        with pytest.raises(fsm.NotFound, match=r'no version 7 of "greet"'):
             engine.start("greet", {"name": "Ana"}, version=7)
 
     def test_without_definitions_that_is_said(self, house: House) -> None:

@@ -391,6 +391,13 @@ class TestPayloadsAndMessages:
         for payload in ({"by": "ana"}, {"by": "ana", "note": None}):
             assert engine.signal(run.id, "accept", payload, message_id="m1").output == {"by": "ana", "note": None}
 
+    def test_what_is_stored_in_another_spelling_may_be_sent_again_in_its_own(self, house: House) -> None:
+        engine = review(house, arms="{accept: {to: done, payload: {at: datetime}}, refuse: refused}")
+        run = engine.run("review", {"draft": 1})
+        sent = {"at": "2030-01-31T12:00:00+00:00"}
+        assert engine.signal(run.id, "accept", sent, message_id="m1").output == {"at": "2030-01-31T12:00:00Z"}
+        assert engine.signal(run.id, "accept", sent, message_id="m1").status == "succeeded"
+
     def test_messages_without_an_id_are_each_their_own(self, house: House) -> None:
         engine = review(house, arms="{accept: {to: done, count: 2}, refuse: refused}")
         run = engine.start("review", {"draft": 1})

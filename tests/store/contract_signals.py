@@ -75,6 +75,16 @@ class Signals(Subject):
         assert not driver.store.keep(run, driver.signal("accept", message_id="m1"))
         assert len(driver.store.kept(run, BOTH)) == 1
 
+    def test_a_signal_is_not_kept_beside_one_of_its_name_that_the_sender_has_not_seen(self, driver: Driver) -> None:
+        run = driver.start()
+        assert driver.store.keep(run, driver.signal("accept"), 0)
+        (first,) = driver.store.kept(run, BOTH)
+        assert not driver.store.keep(run, driver.signal("accept"), 0)
+        assert driver.store.keep(run, driver.signal("refuse"), 0)
+        assert driver.store.keep(run, driver.signal("accept"), first.id)
+        assert driver.store.keep(run, driver.signal("accept"))
+        assert [one.name for one in driver.store.kept(run, BOTH)] == ["accept", "refuse", "accept", "accept"]
+
     def test_a_message_that_was_stored_meanwhile_makes_a_commit_of_the_same_message_late(self, driver: Driver) -> None:
         run = self.waiting(driver)
         fresh = driver.signal("accept", message_id="m1")

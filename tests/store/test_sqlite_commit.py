@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fsm.model.run import Received, Rest
+from fsm.model.run import Received, Rest, Run
 from fsm.store.sqlite import SqliteStore
 from fsm.store.sqlite.connection import OutcomeUnknown
 from tests.store.chain import breaks
@@ -164,6 +164,31 @@ def test_a_claim_whose_commit_failed_is_read_back(
     assert claimed.epoch == 2
     assert other.held(run.id)
     assert driver.go(claimed, FETCHED).crashes == 0
+
+
+@pytest.mark.parametrize("verb", ["start", "claim"])
+def test_what_was_not_taken_after_all_is_not_taken_from_who_has_it_now(
+    store: SqliteStore, driver: Driver, other: SqliteStore, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row number and an epoch that were rolled back are given to the next one who asks."""
+    driver.start()
+    ready = driver.start(status="ready")
+    elsewhere = Driver(other, driver.now)
+    theirs: list[Run] = []
+
+    left = store.leave
+
+    def leave() -> None:
+        monkeypatch.undo()
+        left()
+        theirs.append(elsewhere.start() if verb == "start" else elsewhere.claim(ready))
+
+    monkeypatch.setattr(store, "leave", leave)
+    spoil(store, BEFORE)
+    with unknown():
+        driver.start() if verb == "start" else store.claim(ready.id, driver.now)
+    assert store.held(theirs[0].id)
+    assert other.get(theirs[0].id) == theirs[0]
 
 
 @when

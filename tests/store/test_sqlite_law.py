@@ -4,11 +4,13 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fsm.kernel import moves
 from fsm.model.run import PERSON, Rest, Run
 from fsm.store.sqlite import SqliteStore
 from tests.store.chain import breaks
@@ -274,6 +276,16 @@ def test_a_legal_ledger_row_by_hand_moves_the_run_and_breaks_its_chain(
 
 def test_every_run_made_by_the_engine_has_a_chain_that_verifies(place: Path, runs: Runs) -> None:
     assert {kind: breaks(place, run.id) for kind, run in runs.items()} == {kind: [] for kind in runs}
+
+
+class Who(str, Enum):
+    ANA = "ana"
+
+
+def test_an_actor_that_is_a_kind_of_text_is_hashed_as_the_text_that_is_stored(place: Path, driver: Driver) -> None:
+    run = driver.commit(moves.cancel(driver.start(), driver.now, Who.ANA, None))
+    assert [row.transition.actor for row in driver.store.history(run.id)] == [None, "ana"]
+    assert breaks(place, run.id) == []
 
 
 TAMPERED: dict[str, Callable[[int], str]] = {

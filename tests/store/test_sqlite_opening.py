@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fsm.errors import SchemaError, StoreError
+from fsm.errors import SchemaError, StoreBusy, StoreError
+from fsm.store.lock import WriterLock
 from fsm.store.sqlite import SqliteStore, schema
 from fsm.store.sqlite.connection import APPLICATION_ID, refuse_network
 from tests.store.driving import FETCHED, Driver
@@ -295,6 +296,21 @@ def test_processes_that_open_a_new_file_at_once_all_get_the_same_store(place: Pa
     assert sorted(run.id for run in store.runs()) == sorted(started)
     assert store.sql.execute("SELECT count(*) FROM _sqlite_migrations").fetchone() == (len(schema.SCRIPTS),)
     store.close()
+
+
+def test_whether_a_file_is_a_store_is_looked_at_when_nobody_is_making_it_one(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def look(sql: sqlite3.Connection, path: Path) -> None:
+        with pytest.raises(StoreBusy), WriterLock(Path(f"{path}-lock"), patience_s=0.02).held():
+            pass
+        looked.append(sql)
+
+    monkeypatch.setattr("fsm.store.sqlite.connection._refuse_foreign", look)
+    SqliteStore(place).close()
+    assert len(looked) == 1
 
 
 # -- threads

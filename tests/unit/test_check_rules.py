@@ -93,6 +93,7 @@ def test_a_misspelt_target_does_not_hide_a_state_that_it_cannot_mean() -> None:
 
 def test_a_missing_error_edge_is_not_blamed_on_the_end_it_would_lead_to() -> None:
     assert codes({"a": act("done")}, defaults={}) == ["FSM401"]
+    assert codes({"a": act("done", max_visits=3)}, defaults={}) == ["FSM401"]
 
 
 def test_a_state_that_cannot_be_read_explains_whatever_it_could() -> None:

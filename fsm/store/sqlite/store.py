@@ -1,11 +1,12 @@
 """The store's verbs on one SQLite file. Connections are one per thread; the rest is shared by the process."""
 
+import contextlib
 import json
 import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fsm.errors import IllegalTransition, NotFound, StoreError, UsageError
@@ -74,11 +75,18 @@ class SqliteStore(Records):
         prepared = Prepared(decision._replace(run=decision.run._replace(head=head)), number)
         worker = self._registered(run.started_at) if run.status == "running" else None
 
+        taken: list[Run] = []
+
         def bear(sql: sqlite3.Connection) -> Run:
             found = self._fetch(sql, "name = ? AND key = ?", (run.workflow, run.key)) if run.key is not None else []
-            return found[0] if found else self._bear(sql, run, inputs, prepared, worker)
+            if found:
+                return found[0]
+            born = self._bear(sql, run, inputs, prepared, worker)
+            taken.append(born)
+            return born
 
-        return self._durably(bear, lambda born: bool(self._read("SELECT 1 FROM runs WHERE uid = ?", (born.id,))))
+        with self._letting_go(taken):
+            return self._durably(bear, lambda born: bool(self._read("SELECT 1 FROM runs WHERE uid = ?", (born.id,))))
 
     def _bear(
         self, sql: sqlite3.Connection, run: Run, inputs: Sequence[Artifact], prepared: Prepared, worker: int | None
@@ -177,15 +185,29 @@ class SqliteStore(Records):
             if not claims.could_go_on(self.sql, self._holders, run_id, now):
                 return None
         worker = self._registered(now)
+        taken: list[Run] = []
 
         def take(sql: sqlite3.Connection) -> Run | None:
             if not claims.take(sql, self._holders, run_id, worker, now):
                 return None
             (run,) = self._fetch(sql, "uid = ?", (run_id,))
             self._holders.take(run)  # before anybody can see it
+            taken.append(run)
             return run
 
-        return self._durably(take, lambda run: run is None or self._holds(run, worker))
+        with self._letting_go(taken):
+            return self._durably(take, lambda run: run is None or self._holds(run, worker))
+
+    @contextlib.contextmanager
+    def _letting_go(self, taken: Sequence[Run]) -> Iterator[None]:
+        """Free what was claimed when Ctrl-C comes between the commit and the return."""
+        try:
+            yield
+        except BaseException:
+            for run in taken:
+                with contextlib.suppress(StoreError):
+                    self.release(run, interrupted=False)
+            raise
 
     def _holds(self, run: Run, worker: int) -> bool:
         return bool(self._read("SELECT 1 FROM runs WHERE id = ? AND epoch = ? AND worker_id = ?",
@@ -200,8 +222,9 @@ class SqliteStore(Records):
         self._durably(
             lambda sql: sql.execute(
                 "UPDATE runs SET status = 'ready', worker_id = NULL, interrupted = interrupted OR (? AND seq = ?) "
-                "WHERE id = ? AND epoch = ? AND status = 'running'",
-                (interrupted, run.seq, run.row, run.epoch),
+                # A start or claim that was rolled back has given its row and epoch to somebody else's.
+                "WHERE id = ? AND uid = ? AND epoch = ? AND status = 'running' AND worker_id IS ?",
+                (interrupted, run.seq, run.row, run.id, run.epoch, self._holders.worker),
             )
         )
 
