@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from fsm.checks import check_text
+from fsm.model.workflow import Workflow
 from tests.crash.world import MEMORY, World, chain, no_committed_work_was_repeated, told
 from tests.strategies import sound_definitions, to_yaml
 
@@ -44,30 +45,35 @@ def _ask_nobody(definition: dict[str, Any]) -> None:
             state["interrupted"] = {"probe": f"probe.{state['action'].removeprefix('act.')}"}
 
 
-def _world(folder: str, drawn: dict[str, Any]) -> World:
+def _read(drawn: dict[str, Any]) -> tuple[str, Workflow]:
     text = to_yaml(drawn["definition"])
     source, _ = check_text(text, "random.yaml")
     assert source.workflow
-    inputs = {name: value for name, value in INPUTS.items() if name in source.workflow.definition.input}
-    return World(text, source.workflow, inputs, drawn["script"], Path(folder), with_once=drawn["with_once"])
+    return text, source.workflow
 
 
-def _undisturbed(drawn: dict[str, Any]) -> tuple[int, list[tuple[Any, ...]], dict[str, str]]:
+def _world(folder: str, text: str, flow: Workflow, drawn: dict[str, Any]) -> World:
+    inputs = {name: value for name, value in INPUTS.items() if name in flow.definition.input}
+    return World(text, flow, inputs, drawn["script"], Path(folder), with_once=drawn["with_once"])
+
+
+def _undisturbed(text: str, flow: Workflow, drawn: dict[str, Any]) -> tuple[int, list[tuple[Any, ...]], dict[str, str]]:
     """Return the points of a life that nobody disturbs, its ledger, and its effects."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        world = _world(folder, drawn)
+        world = _world(folder, text, flow, drawn)
         assert world.live(None)
         return world.fuse.points, list(told(chain(world.store, world.flow))), world.effects
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=worlds(), places=st.lists(st.integers(0, 999), min_size=1, max_size=3))
 def test_a_run_that_dies_anywhere_ends_in_the_ledger_of_an_undisturbed_one(
     drawn: dict[str, Any], places: list[int]
 ) -> None:
-    points, expected, effects = _undisturbed(drawn)
+    text, flow = _read(drawn)
+    points, expected, effects = _undisturbed(text, flow, drawn)
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        world = _world(folder, drawn)
+        world = _world(folder, text, flow, drawn)
         for place in [*places, None]:
             # Each death comes at so many thousandths of a life that nobody disturbs.
             ended = world.live(None if place is None else points * place // 1000)

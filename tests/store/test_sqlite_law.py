@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +278,7 @@ def test_every_run_made_by_the_engine_has_a_chain_that_verifies(place: Path, run
     assert {kind: breaks(place, run.id) for kind, run in runs.items()} == {kind: [] for kind in runs}
 
 
-class Who(str, Enum):
+class Who(StrEnum):
     ANA = "ana"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transitions import Machine, MachineError
@@ -261,6 +262,33 @@ class TestOneTable:
         """)
         assert table_of(awkward).cross("initial", "success:state") == "models"
         assert Table(awkward).relation() == {tuple(edge)[:3] for edge in awkward.edges}
+
+    @pytest.mark.parametrize(("own", "clauses"), [
+        ("odd", ["else"]),
+        ("{Timeout: odd, else: done}", ["Timeout", "else"]),
+        ("{Timeout: odd}", ["Timeout", "Refused", "else"]),
+        ("{Refused: odd}", ["Refused", "else"]),
+        ("null", ["Refused", "else"]),
+    ])  # fmt: skip
+    def test_an_error_map_takes_from_the_defaults_what_it_lacks_unless_it_has_an_else(
+        self, own: str, clauses: list[str]
+    ) -> None:
+        definition = yaml.safe_load(f"""
+            workflow: w
+            version: 1
+            start: work
+            errors: {{Refused: []}}
+            defaults: {{retry: never, error: {{Refused: done, else: done}}}}
+            states:
+              work: {{action: a.b, success: done, error: {own}}}
+              done: {{end: success}}
+              odd: {{end: failure}}
+        """)
+        if own == "null":
+            del definition["states"]["work"]["error"]
+        flow, _ = read_flow(definition)
+        assert [edge.event for edge in flow.edges if edge.event.startswith("error:")] == [f"error:{c}" for c in clauses]
+        assert Table(flow).relation() == law_of(definition)
 
     def test_the_end_statuses_are_the_words_of_the_language(self) -> None:
         assert ENDS == {"success": "succeeded", "failure": "failed", "dead_letter": "dead"}
