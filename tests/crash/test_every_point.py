@@ -60,7 +60,7 @@ def test_a_death_at_any_point_changes_nothing_but_the_attempt_in_flight(script: 
         world = _world(folder, SCRIPTS[script], with_once=with_once)
         assert world.live(None)
         expected, points = list(told(chain(world.store, world.flow))), world.fuse.points
-        effects = world.effects
+        effects, asked = world.effects, world.asked_effects()
     assert points > 60
     for point in range(points):
         with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
@@ -71,3 +71,4 @@ def test_a_death_at_any_point_changes_nothing_but_the_attempt_in_flight(script: 
             assert list(told(chain(world.store, world.flow))) == expected
             no_committed_work_was_repeated(world)
             assert world.effects == effects
+            assert world.asked_effects() == asked, "the probe's answer was not heard"

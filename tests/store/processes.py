@@ -1,8 +1,9 @@
-"""Other processes for the tests: forked, spoken to over a pipe, killed at will."""
+"""Other processes and threads for the tests: forked, spoken to over a pipe, killed at will."""
 
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -25,6 +26,15 @@ def eventually(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.002)
+
+
+def in_threads(count: int, work: Callable[[int], object]) -> None:
+    """Do `work` on that many threads at once, each given its number, and wait for them."""
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def fork() -> int:

@@ -221,7 +221,8 @@ def test_what_a_killed_parent_held_is_free_though_its_forked_child_lives_on(
     """The child shares the parent's descriptors, and locks belong to what is shared."""
     here, there = Pipe()
 
-    def grandchild(_: Line) -> None:
+    def grandchild(line: Line) -> None:
+        line.send("here")
         here.close()
         outlast(there)
 
@@ -230,7 +231,9 @@ def test_what_a_killed_parent_held_is_free_though_its_forked_child_lives_on(
         run = Driver(own).start()
 
         def fork_and_tell() -> None:
-            line.send((run.id, Child(grandchild).pid))
+            born = Child(grandchild)
+            born.hears()
+            line.send((run.id, born.pid))
             line.recv()
 
         if killed == "inside a transaction":
