@@ -9,7 +9,7 @@ from fsm.cli.session import Session
 from fsm.diagnostics import Diagnostic
 from fsm.errors import DefinitionError, UsageError
 from fsm.model.run import Run, Transition
-from fsm.model.workflow import Workflow
+from fsm.model.workflow import Workflow, success_event
 from fsm.render.graph import Crossing
 
 
@@ -65,7 +65,7 @@ def _passed(rows: Iterable[Transition]) -> Iterator[Crossing]:
             sources[row.seq] = row.source
         if row.event == "complete":
             outcome = (row.detail or {}).get("outcome", "success")
-            event = "success" if outcome == "success" else f"success:{outcome}"
+            event = success_event(outcome)
             yield sources.get(row.of_seq or 0, row.source), event, row.target
         else:
             yield row.source, row.event, row.target

@@ -28,7 +28,7 @@ from fsm.model.run import (
     Succeeded,
     Transition,
 )
-from fsm.model.workflow import ENDS, Workflow, writes_of
+from fsm.model.workflow import ENDS, Workflow, success_event, writes_of
 
 CRASHES_MAX = 3
 """How many crashes in one visit are forgiven before it takes `error:Interrupted`."""
@@ -124,7 +124,7 @@ def _written(flow: Workflow, state: str, value: str) -> tuple[Artifact, ...]:
 
 
 def _succeed(flow: Workflow, run: Run, outcome: str, value: str, now: int, draw: float, values: Values) -> Decision:
-    event = "success" if outcome == "success" else f"success:{outcome}"
+    event = success_event(outcome)
     if table_of(flow).target(run.state, event) is None:
         declared = ", ".join(e for e in table_of(flow).legal(run.state) if e.startswith("success"))
         said = f'the action returned outcome "{outcome}", which has no edge; declared: {declared}'

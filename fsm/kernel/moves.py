@@ -12,7 +12,7 @@ from fsm.kernel.decide import Values, enter, leave_behind, row_of
 from fsm.kernel.table import table_of
 from fsm.model.definition import EndState
 from fsm.model.run import LIVE, PERSON, Artifact, Decision, Run, Transition
-from fsm.model.workflow import Workflow, writes_of
+from fsm.model.workflow import Workflow, success_event, writes_of
 
 
 def _detail(reason: str | None) -> dict[str, Any] | None:
@@ -91,7 +91,7 @@ def complete(
         state, of_seq = failed.source, failed.seq
     else:
         raise IllegalTransition(run.state, "complete", [], f"the run is {run.status} and asks nobody")
-    event = "success" if outcome == "success" else f"success:{outcome}"
+    event = success_event(outcome)
     target = table_of(flow).cross(state, event)
     name = writes_of(state, flow.states[state])
     written = (Artifact(name, value),) if name else ()

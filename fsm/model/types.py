@@ -13,7 +13,6 @@ NAMED: dict[str, Any] = {
     "str": str, "int": int, "float": float, "bool": bool, "any": Any, "null": NoneType,
     "datetime": datetime, "list": list[Any], "dict": dict[str, Any],
 }  # fmt: skip
-CONTAINERS: dict[str, Any] = {"list": list, "dict": dict}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,11 @@ class RetryClause(NamedTuple):
     policy: RetryPolicy
 
 
+def success_event(outcome: str) -> str:
+    """Return the event by which an outcome leaves its state."""
+    return "success" if outcome == "success" else f"success:{outcome}"
+
+
 def writes_of(name: str, state: State) -> str | None:
     """Return the artifact that leaving the state by success writes."""
     if isinstance(state, (ActionState, SignalState)):
@@ -231,7 +236,7 @@ class Workflow:
                 return
             case ActionState():
                 for outcome, target in (state.success or {}).items():
-                    yield ("success" if outcome == "success" else f"success:{outcome}"), target
+                    yield success_event(outcome), target
                 for clause in self.retries.get(name, ()):
                     yield f"retry:{clause.name}", name
             case SwitchState():
