@@ -13,7 +13,7 @@ from benchmarks.figures import Slice, Stopwatch
 from fsm.store.sqlite.connection import _FRAMES_PER_COMMIT, _SETTINGS, FRAMES_PER_CHECKPOINT
 from fsm.store.sqlite.edges import _INSERT_ONE, _insert_artifacts
 from fsm.store.sqlite.rows import TRANSITION_COLUMNS
-from fsm.store.sqlite.schema import SCRIPTS, script, statements
+from fsm.store.sqlite.schema import LAW, SCRIPTS, script, statements
 
 COMMITS_PER_CHECKPOINT = -(-FRAMES_PER_CHECKPOINT // _FRAMES_PER_COMMIT)
 _COLUMNS = f"run_id, workflow_id, {TRANSITION_COLUMNS}"
@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 
 def update() -> str:
     """Return the statement that moves a run, as the trigger has it, with the ledger row's columns as parameters."""
-    found = re.search(r"CREATE TRIGGER go_on\b.*?BEGIN\s+(UPDATE\b.*?);\s*END;", script("0001_core"), re.DOTALL)
+    found = re.search(r"CREATE TRIGGER go_on\b.*?BEGIN\s+(UPDATE\b.*?);\s*END;", script(LAW), re.DOTALL)
     assert found, "the schema has no trigger go_on"
     places = {column: place for place, column in enumerate(_COLUMNS.split(", "), 1)}
     return re.sub(r"NEW\.(\w+)", lambda column: f"?{places[column[1]]}", found[1])
@@ -43,8 +43,7 @@ class RawLoop:
         for name, wanted in _SETTINGS.items():
             self._sql.execute(f"PRAGMA {name}={wanted}")
         for statement in (one for name in SCRIPTS for one in statements(script(name))):
-            if not re.search("^CREATE TRIGGER", statement, re.MULTILINE):
-                self._sql.execute(statement)
+            self._sql.execute(statement)
         self._update = update()
         self._run, self._edges = _pattern(store)
         self._number = 0

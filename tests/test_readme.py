@@ -14,7 +14,7 @@ import click
 import pytest
 
 import fsm
-from fsm import config
+from fsm import config, operations
 from fsm.actions.values import VALUE_BYTES_MAX
 from fsm.checks import check_text
 from fsm.cli.exits import Exit
@@ -268,6 +268,14 @@ def test_every_argument_of_a_verb_is_told() -> None:
         if given:
             taken = list(inspect.signature(getattr(fsm.Engine, name)).parameters)[1:]
             assert re.findall(r"\w+", given) == taken, name
+
+
+def test_every_operation_is_told_with_its_arguments() -> None:
+    told = {codes(row[0])[0].partition("(")[0]: row[0] for row in rows("operation", "what it does")}
+    assert set(told) == set(operations.__all__)
+    for name, row in told.items():
+        words = set(re.findall(r"[a-z_]+", codes(row)[0].partition("(")[2]))
+        assert words == set(inspect.signature(getattr(operations, name)).parameters), name
 
 
 def test_everything_of_the_context_is_told() -> None:

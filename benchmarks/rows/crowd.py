@@ -1,6 +1,5 @@
 """Starting and driving a run in a store with many finished ones, beside an empty store."""
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import fsm
 from benchmarks.figures import Figure, Scale, Slice, Stopwatch, Target, interleaved, spread
 from benchmarks.machine import folder, say
-from fsm.store.sqlite.schema import SCRIPTS, script, statements
+from fsm.store.sqlite.schema import LAW, script, statements
 
 _ROW = "crowd"
 _STARTS = 40
@@ -100,9 +99,8 @@ def fill(store: Path, finished: int) -> None:
                 sql.execute(_RANGE + statement, (start, min(start + _BATCH, first + finished) - 1))
             sql.execute("COMMIT")
             sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        for statement in (one for name in SCRIPTS for one in statements(script(name))):
-            if re.search("^CREATE TRIGGER", statement, re.MULTILINE):
-                sql.execute(statement)
+        for statement in statements(script(LAW)):
+            sql.execute(statement)
     finally:
         sql.close()
 

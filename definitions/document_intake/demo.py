@@ -23,6 +23,7 @@ import httpx
 import make_documents
 
 import fsm
+from fsm import operations
 
 HERE = Path(__file__).parent
 WORKFLOW = "document-intake"
@@ -134,7 +135,7 @@ def mend(engine: fsm.Engine, inbox: Path) -> None:
         print(f"  {run.key}: {run.reason}")
         if run.key and "torn" in run.key:
             make_documents.draw(make_documents.TORN, inbox / run.key)
-            engine.redrive(run.id, actor="ana", reason="the supplier sent it again")
+            operations.redrive(engine, run.id, actor="ana", reason="the supplier sent it again")
             print("    the supplier sent it again: redriven")
     engine.resume()
 

@@ -2,6 +2,7 @@
 
 import click
 
+from fsm import operations
 from fsm.cli import options
 from fsm.cli.driving import moved
 from fsm.cli.session import session
@@ -33,6 +34,6 @@ def command(run_id: str, value: str | None, outcome: str, actor: str, reason: st
     here = session()
     vouched = read_json(value, "--value") if value is not None else None
     with here.existing() as engine:
-        run = engine.complete(engine.get(run_id).id, vouched, outcome=outcome, actor=actor, reason=reason)
+        run = operations.complete(engine, engine.get(run_id).id, vouched, outcome=outcome, actor=actor, reason=reason)
         moved(here, engine, run)
     return 0

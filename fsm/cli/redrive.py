@@ -2,6 +2,7 @@
 
 import click
 
+from fsm import operations
 from fsm.cli import options
 from fsm.cli.driving import moved
 from fsm.cli.session import session
@@ -22,5 +23,5 @@ def command(run_id: str, actor: str | None, reason: str | None) -> int:
     """
     here = session()
     with here.existing() as engine:
-        moved(here, engine, engine.redrive(engine.get(run_id).id, actor=actor, reason=reason))
+        moved(here, engine, operations.redrive(engine, engine.get(run_id).id, actor=actor, reason=reason))
     return 0

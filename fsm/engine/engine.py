@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from fsm.actions.registry import Registry
-from fsm.actions.values import dump
 from fsm.clock import Clock
 from fsm.engine.drive import Until, carry, complete
 from fsm.engine.inbox import admissible, checked, legal_signals, receive, require_same
@@ -253,7 +252,7 @@ class Engine:
         # One that is ready has older signals to look at, or a bound that is spent: the drive decides, oldest first.
         if run.status != "waiting" or not isinstance(here, SignalState) or signal.name not in here.signal:
             return run if self.store.keep(run, signal) else None
-        values = self._values(flow, run, run.state)
+        values = self.values(run, run.state)
         earlier = self.store.kept(run, [signal.name])
         last = deadline_at(here, run)
         received, refused, _ = receive(flow, run, [*earlier, signal], values, last)
@@ -270,55 +269,20 @@ class Engine:
         decision = decide(flow, run, received, self.clock.now(), self.clock.draw(), values)
         return self._commit(decision._replace(fresh=signal))
 
-    def _values(self, flow: Workflow, run: Run, state: str) -> dict[str, Any]:
-        """Return what leaving a state may read, as plain values."""
-        texts = self.store.values(run, own_names(flow.needs[state]))
-        return {name: json.loads(text) for name, text in texts.items()}
-
     def cancel(self, run_id: str, *, actor: str | None = None, reason: str | None = None) -> Run:
         """End a run where it stands, at once; an action in flight is recorded as unknown and its result discarded.
 
         Raises:
             IllegalTransition: the run has ended.
         """
-        return self._move(run_id, lambda run: moves.cancel(run, self.clock.now(), actor, reason))
+        return self.move(run_id, lambda run: moves.cancel(run, self.clock.now(), actor, reason))
 
-    def redrive(self, run_id: str, *, actor: str | None = None, reason: str | None = None) -> Run:
-        """Let a failed or dead run try again from the state that failed, in the same visit; `resume` drives it.
+    def move(self, run_id: str, move: Callable[[Run], Decision]) -> Run:
+        """Commit an operator move, decided anew as long as the run moves meanwhile.
 
-        Also the answer "do it again" to a run that asks whether an interrupted attempt took effect.
-
-        Raises:
-            IllegalTransition: the run is neither.
+        Args:
+            move: from the run as it stands to what shall be committed; raises where it may not be.
         """
-
-        def move(run: Run) -> Decision:
-            failed = None if moves.asks_person(run) else self.store.last_failure(run)
-            return moves.redrive(self._flow(run), run, failed, self.clock.now(), actor, reason)
-
-        return self._move(run_id, move)
-
-    def complete(
-        self, run_id: str, value: Any = None, *, outcome: str = "success", actor: str, reason: str | None = None
-    ) -> Run:
-        """Cross a state's success edge with a result that a person vouches for; `resume` drives the run on.
-
-        The answer "it was done" to a run that asks, and a repair of a failed or dead one.
-
-        Raises:
-            IllegalTransition: nobody is asked for, or the state declares no such outcome.
-        """
-        text = dump(value, Any)
-
-        def move(run: Run) -> Decision:
-            flow = self._flow(run)
-            failed = None if moves.asks_person(run) else self.store.last_failure(run)
-            values = self._values(flow, run, failed.source if failed else run.state)
-            return moves.complete(flow, run, failed, outcome, text, self.clock.now(), actor, reason, values)
-
-        return self._move(run_id, move)
-
-    def _move(self, run_id: str, move: Callable[[Run], Decision]) -> Run:
         while True:
             after = self._commit(move(self.store.get(run_id)))
             if after is not None:
@@ -363,6 +327,11 @@ class Engine:
         """Return the newest value of everything the run holds: its inputs and what its states wrote."""
         names = self._flow(run).artifacts | {"error"}
         return {name: json.loads(text) for name, text in sorted(self.store.values(run, names).items())}
+
+    def values(self, run: Run, state: str) -> dict[str, Any]:
+        """Return what leaving a state of a run may read: of its inputs and artifacts those that expressions name."""
+        texts = self.store.values(run, own_names(self._flow(run).needs[state]))
+        return {name: json.loads(text) for name, text in texts.items()}
 
     def workflow(self, run: Run) -> Workflow:
         """Return the workflow that a run is pinned to."""

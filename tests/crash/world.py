@@ -20,6 +20,7 @@ from typing import Any
 from zlib import crc32
 
 import fsm
+from fsm import operations
 from fsm.engine.engine import Engine
 from fsm.model.definition import ActionState, SignalState
 from fsm.model.run import PERSON, Run, Transition
@@ -291,9 +292,9 @@ class World:
             done = next((e for e in reversed(self.executions) if e.state == run.state), None)
             effect = self.effects.get(done.key) if done else None
             if effect:
-                engine.complete(run.id, run.state, outcome=effect, actor="ana")
+                operations.complete(engine, run.id, run.state, outcome=effect, actor="ana")
             else:
-                engine.redrive(run.id, actor="ana")
+                operations.redrive(engine, run.id, actor="ana")
         elif run.awaits:
             self._signal(engine, run)
         elif run.due_at is not None:

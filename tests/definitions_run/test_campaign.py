@@ -15,6 +15,7 @@ import fsm
 from definitions.campaign import actions, trial
 from definitions.campaign.actions import CustomerList, Mail, Note
 from definitions.campaign.mailserver import BUSY_EVERY
+from fsm import operations
 from fsm.clock import Clock
 
 HERE = Path(trial.__file__).parent
@@ -206,7 +207,7 @@ class TestRunning:
             assert (run.status, run.state) == ("dead", "dead_letter")
             assert "was changed after the campaign had begun" in str(run.reason)
             customers(tmp_path, NAMELESS, ANA)
-            opened.redrive(run.id)
+            operations.redrive(opened, run.id)
             (run,) = opened.resume()
         assert run.output == {"customers": 2, "sent": 1, "skipped": 1, "refused": 0}
 

@@ -16,6 +16,7 @@ import pytest
 
 import fsm
 from definitions.document_intake import actions, erp, make_documents
+from fsm import operations
 from fsm.clock import Clock
 
 HOME = Path(actions.__file__).parent
@@ -199,7 +200,7 @@ def test_a_dead_letter_is_redriven_with_a_better_file(office: Office) -> None:
     with office.engine() as engine:
         run = engine.run("document-intake", {"path": str(torn)})
         make_documents.draw(make_documents.TORN, torn)
-        engine.redrive(run.id, actor="ana")
+        operations.redrive(engine, run.id, actor="ana")
         (run,) = engine.resume()
     assert run.status == "succeeded"
     assert office.sent() == {"P-3": 1}
@@ -216,7 +217,7 @@ def test_an_erp_that_is_down_is_tried_five_times_and_the_run_can_be_redriven(
             assert (run.status, run.state) == ("dead", "dead_letter")
             assert path(engine, run).count("post") == 5
             monkeypatch.setenv("ERP_URL", office.url)
-            engine.redrive(run.id)
+            operations.redrive(engine, run.id)
             (run,) = engine.resume()
     assert run.status == "succeeded"
     assert office.sent() == {"7": 1}

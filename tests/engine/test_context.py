@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import fsm
+from fsm import operations
 from tests.engine.builders import Died, House, killed, named
 
 FLOW = """
@@ -89,7 +90,7 @@ class TestKey:
         second = house.engine(work)
         (run,) = second.resume()
         assert run.status == "dead"
-        second.redrive(run.id)
+        operations.redrive(second, run.id)
         (run,) = second.resume()
         assert (run.status, len(keys), len(set(keys))) == ("succeeded", 7, 1)
 
@@ -145,7 +146,7 @@ class TestOnce:
         run = engine.run("shop", {"order": "A1"})
         assert run.status == "dead"
         broken.clear()
-        engine.redrive(run.id)
+        operations.redrive(engine, run.id)
         assert [done.output for done in engine.resume()] == ["paid"]
         assert calls == [1]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import fsm
+from fsm import operations
 from fsm.engine.engine import Engine
 from tests.engine.builders import NOW, Died, House, events, killed, named
 from tests.engine.post import AGAIN, ASK, FLOW, NEVER, PROBE, Post, mail
@@ -126,7 +127,7 @@ class TestAfterACrash:
         run_id = post.crash(house)
         engine = post.engine(house)
         engine.resume()
-        engine.redrive(run_id, actor="ana")
+        operations.redrive(engine, run_id, actor="ana")
         (run,) = engine.resume()
         assert (run.output, len(post.sent), len({key for key, _ in post.asked})) == ("found", 1, 1)
 
@@ -137,7 +138,7 @@ class TestAfterACrash:
         run_id = post.crash(house)
         engine = post.engine(house)
         assert [run.status for run in engine.resume()] == ["dead"]
-        engine.redrive(run_id)
+        operations.redrive(engine, run_id)
         engine.resume()
         assert [told for _, told, _ in post.sent] == [False, True, True]
         assert len({key for key, _, _ in post.sent}) == 1
@@ -182,7 +183,7 @@ class TestAfterACrash:
             killed(engine, engine.resume)
         engine = post.engine(house)
         assert [run.state for run in engine.resume()] == ["poisoned"]
-        engine.redrive(run_id)
+        operations.redrive(engine, run_id)
         assert [run.output for run in engine.resume()] == ["sent"]
 
 
@@ -205,19 +206,19 @@ class TestAskingAPerson:
     def test_complete_says_it_was_done(self, house: House) -> None:
         post = Post()
         engine, run = self.asked(house, post)
-        done = engine.complete(run.id, "seen in the outbox", actor="ana", reason="I looked")
+        done = operations.complete(engine, run.id, "seen in the outbox", actor="ana", reason="I looked")
         assert (done.status, done.output, len(post.sent)) == ("succeeded", "seen in the outbox", 1)
         row = engine.history(run.id)[-1].transition
         assert (row.event, row.actor, (row.detail or {})["because"]) == ("complete", "ana", "I looked")
 
     def test_complete_may_name_another_outcome(self, house: House) -> None:
         engine, run = self.asked(house, Post())
-        assert engine.complete(run.id, outcome="bounced", actor="ana").state == "bounced"
+        assert operations.complete(engine, run.id, outcome="bounced", actor="ana").state == "bounced"
 
     def test_redrive_says_do_it_again(self, house: House) -> None:
         post = Post()
         engine, run = self.asked(house, post)
-        assert engine.redrive(run.id, actor="ana").status == "ready"
+        assert operations.redrive(engine, run.id, actor="ana").status == "ready"
         (done,) = engine.resume()
         assert (done.output, [told for _, told, _ in post.sent]) == ("sent", [False, False])
         assert len({key for key, _, _ in post.sent}) == 1
@@ -226,9 +227,9 @@ class TestAskingAPerson:
         engine, run = self.asked(house, Post())
         with pytest.raises(fsm.IllegalTransition, match="signal:yes"):
             engine.signal(run.id, "yes")
-        engine.complete(run.id, actor="ana")
+        operations.complete(engine, run.id, actor="ana")
         with pytest.raises(fsm.IllegalTransition, match="asks nobody"):
-            engine.complete(run.id, actor="ben")
+            operations.complete(engine, run.id, actor="ben")
 
     def test_it_may_be_cancelled(self, house: House) -> None:
         engine, run = self.asked(house, Post())
@@ -245,7 +246,7 @@ class TestAskingAPerson:
         (late,) = engine.resume()
         assert (late.status, len(post.sent)) == ("dead", 1)
         assert engine.history(run.id)[-1].transition.interrupted
-        engine.redrive(run.id, actor="ana")
+        operations.redrive(engine, run.id, actor="ana")
         assert [done.output for done in engine.resume()] == ["sent"], "the redrive of a dead letter answers, too"
 
 

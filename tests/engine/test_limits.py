@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import fsm
+from fsm import operations
 from fsm.actions.registry import Action
 from fsm.engine.inline import Watch
 from fsm.engine.perform import Call
@@ -358,6 +359,6 @@ class TestDeadline:
         run = engine.start("slow")
         house.clock.instant += 10_000
         assert [late.status for late in engine.resume()] == ["dead"]
-        engine.redrive(run.id)
+        operations.redrive(engine, run.id)
         house.clock.instant += 5_000
         assert [done.status for done in engine.resume()] == ["succeeded"]

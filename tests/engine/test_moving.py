@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import fsm
+from fsm import operations
 from fsm.engine.engine import Engine
 from tests.engine.builders import NOW, House, events, named
 
@@ -119,7 +120,7 @@ class TestRedrive:
         engine = pay(house, payment)
         run = engine.run("pay")
         assert (run.status, run.state, run.reason) == ("dead", "dead", "ValueError: no money")
-        again = engine.redrive(run.id, actor="ana", reason="topped up")
+        again = operations.redrive(engine, run.id, actor="ana", reason="topped up")
         assert (again.status, again.state, again.attempt, again.reason) == ("ready", "pay", 1, None)
         (done,) = engine.resume()
         assert (done.status, done.output) == ("succeeded", 9)
@@ -131,7 +132,7 @@ class TestRedrive:
         engine = pay(house, broke)
         run = engine.run("pay")
         for _ in range(3):
-            assert engine.redrive(run.id).state == "pay"
+            assert operations.redrive(engine, run.id).state == "pay"
             (run,) = engine.resume()
             assert run.reason == "ValueError: no money"
 
@@ -155,7 +156,7 @@ class TestRedrive:
         engine = house.engine(named("l.work", work))
         run = engine.run("loop")
         assert (run.status, len(calls)) == ("dead", 2)
-        engine.redrive(run.id)
+        operations.redrive(engine, run.id)
         assert (engine.resume()[0].status, len(calls)) == ("succeeded", 3)
 
     def test_a_run_killed_by_a_fault_is_redriven_where_it_stands(self, house: House) -> None:
@@ -168,7 +169,7 @@ class TestRedrive:
         pinned.states["check"] = state  # type: ignore[index]
         (dead,) = engine.resume()
         assert (dead.status, dead.state, events(engine, run)) == ("dead", "check", ["start", "fault"])
-        engine.redrive(run.id)
+        operations.redrive(engine, run.id)
         assert engine.resume()[0].status == "dead"
         assert events(engine, run) == ["start", "fault", "redrive", "fault"]
 
@@ -181,7 +182,7 @@ class TestRedrive:
         elif status != "ready":
             engine.resume()
         with pytest.raises(fsm.IllegalTransition, match=f"the run is {status}; only a failed or dead one"):
-            engine.redrive(run.id)
+            operations.redrive(engine, run.id)
 
     def test_a_run_that_failed_by_choice_has_nothing_to_redrive(self, house: House) -> None:
         house.define("""
@@ -197,14 +198,14 @@ class TestRedrive:
         run = engine.run("no")
         engine.signal(run.id, "no")
         with pytest.raises(fsm.IllegalTransition, match="with an error behind it"):
-            engine.redrive(run.id)
+            operations.redrive(engine, run.id)
 
 
 class TestComplete:
     def test_a_dead_letter_is_repaired_with_a_result_that_a_person_vouches_for(self, house: House) -> None:
         engine = pay(house, broke)
         run = engine.run("pay")
-        done = engine.complete(run.id, {"number": 11}, actor="ana", reason="paid by hand")
+        done = operations.complete(engine, run.id, {"number": 11}, actor="ana", reason="paid by hand")
         assert (done.status, done.output, done.reason) == ("succeeded", 11, None)
         assert engine.get(run.id) == done
         assert engine.artifacts(done)["receipt"] == {"number": 11}
@@ -215,7 +216,7 @@ class TestComplete:
     def test_the_run_goes_on_from_there(self, house: House) -> None:
         engine = pay(house, broke)
         run = engine.run("pay")
-        waiting = engine.complete(run.id, {"number": 11}, outcome="later", actor="ana")
+        waiting = operations.complete(engine, run.id, {"number": 11}, outcome="later", actor="ana")
         assert (waiting.status, waiting.state, waiting.due_at) == ("waiting", "nap", NOW + 3_600_000)
         house.clock.instant += 3_600_000
         assert engine.resume()[0].output == 11
@@ -224,14 +225,14 @@ class TestComplete:
         house.define(FLOW)
         engine = house.engine(named("p.check", broke), named("p.pay", lambda: {"number": 1}))
         run = engine.run("pay")
-        assert engine.complete(run.id, "by eye", actor="ana").state == "pay"
+        assert operations.complete(engine, run.id, "by eye", actor="ana").state == "pay"
         assert engine.resume()[0].output == 1
 
     def test_a_value_that_gives_no_output_moves_nothing(self, house: House) -> None:
         engine = pay(house, broke)
         run = engine.run("pay")
         with pytest.raises(fsm.UsageError, match='with this value "done" cannot be entered'):
-            engine.complete(run.id, {"total": 1}, actor="ana")
+            operations.complete(engine, run.id, {"total": 1}, actor="ana")
         assert engine.get(run.id) == run
 
     @pytest.mark.parametrize("value", [object(), float("nan"), "\ud800"])
@@ -239,20 +240,20 @@ class TestComplete:
         engine = pay(house, broke)
         run = engine.run("pay")
         with pytest.raises(fsm.UsageError):
-            engine.complete(run.id, value, actor="ana")
+            operations.complete(engine, run.id, value, actor="ana")
 
     def test_an_outcome_that_is_not_declared_is_illegal(self, house: House) -> None:
         engine = pay(house, broke)
         run = engine.run("pay")
         with pytest.raises(fsm.IllegalTransition) as caught:
-            engine.complete(run.id, outcome="maybe", actor="ana")
+            operations.complete(engine, run.id, outcome="maybe", actor="ana")
         assert (caught.value.state, caught.value.event) == ("pay", "success:maybe")
         assert caught.value.legal == ("error:else", "success", "success:later")
 
     def test_nobody_completes_what_asks_nobody(self, house: House) -> None:
         engine = pay(house)
         with pytest.raises(fsm.IllegalTransition, match="the run is ready and asks nobody"):
-            engine.complete(engine.start("pay").id, actor="ana")
+            operations.complete(engine, engine.start("pay").id, actor="ana")
 
 
 class TestAgainstWhoeverDrives:

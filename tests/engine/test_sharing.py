@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import fsm
+from fsm import operations
 from fsm.engine.engine import Engine
 from tests.engine.builders import NOW, House, events, named, path
 
@@ -198,7 +199,7 @@ class TestWatching:
         engine = house.engine(watch=lambda run, transition: told.append(transition.event))
         run = engine.run("s")
         with pytest.raises(fsm.IllegalTransition):
-            engine.redrive(run.id)
+            operations.redrive(engine, run.id)
         engine.signal(run.id, "go", 1)
         house.clock.instant += 60_000
         engine.resume()

@@ -124,7 +124,7 @@ class Moves(Subject):
     @pytest.mark.parametrize(
         "changed",
         [
-            {"target": "done"}, {"target": "human"}, {"target": "fetch"}, {"of_seq": 2}, {"of_seq": None},
+            {"target": "done"}, {"target": "human"}, {"target": "fetch"}, {"of_seq": 1}, {"of_seq": None},
             {"of_seq": 99}, {"status": "running"}, {"status": "waiting"}, {"status": "succeeded"}, {"source": "draft"},
         ],
         ids=str,

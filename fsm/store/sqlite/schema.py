@@ -1,6 +1,8 @@
 """The migrations of a store, applied by sqlite-utils inside one exclusive transaction.
 
-The scripts hold the law (triggers), so a table is never rebuilt by a convenience that would drop them.
+The numbered scripts make tables and are never changed once released. The law, all of it triggers, is one script that
+replaces whatever law an older file has; a change of it needs a number too, so that such files are told apart. No
+convenience that rebuilds a table is used, since that would drop its triggers.
 """
 
 from importlib.resources import files
@@ -10,9 +12,12 @@ from fsm.errors import SchemaError
 from fsm.store.sqlite.connection import APPLICATION_ID, Connection
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlite_utils import Database
 
-SCRIPTS = ("0001_core",)
+SCRIPTS = ("0001_core", "0002_worker")
+LAW = "law"
 
 
 def migrate(connection: Connection) -> None:
@@ -31,9 +36,18 @@ def migrate(connection: Connection) -> None:
     with connection.transaction() as sql:
         from sqlite_utils import Database  # noqa: PLC0415 - costs 80 ms, needed once in a file's life
 
+        _repeal(sql)
         _migrations().apply(Database(sql, execute_plugins=False))
+        for statement in statements(script(LAW)):
+            sql.execute(statement)
         sql.execute(f"PRAGMA application_id={APPLICATION_ID}")
         sql.execute(f"PRAGMA user_version={len(SCRIPTS)}")
+
+
+def _repeal(sql: "sqlite3.Connection") -> None:
+    """Remove the law of an older version; today's takes its place in the same transaction."""
+    for (name,) in sql.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        sql.execute(f'DROP TRIGGER "{name}"')
 
 
 def _migrations() -> "Migrations":  # type: ignore[name-defined]  # noqa: F821

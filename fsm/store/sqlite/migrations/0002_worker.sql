@@ -1,0 +1,24 @@
+-- Many runs at once, and what operators do to them.
+
+-- Until when a worker's claims hold without a new sign; null for one whose claims hold as long as its process lives.
+ALTER TABLE workers ADD COLUMN expires_at INTEGER;
+
+ALTER TABLE runs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+-- The run, by its id, whose ledger a fork goes back to.
+ALTER TABLE runs ADD COLUMN forked_from TEXT;
+-- The trace that the run belongs to, as W3C's traceparent has it.
+ALTER TABLE runs ADD COLUMN trace TEXT;
+
+DROP INDEX runs_ready;
+CREATE INDEX runs_ready ON runs(name, priority DESC, id) WHERE status = 'ready';
+CREATE INDEX runs_dead ON runs(name, state, id) WHERE status = 'dead';
+
+-- What is paused: a workflow, a state of it, or everything where both are empty.
+CREATE TABLE pauses(
+  workflow TEXT NOT NULL, state TEXT NOT NULL, stops_actions INTEGER NOT NULL DEFAULT 0, actor TEXT, reason TEXT,
+  at INTEGER NOT NULL, PRIMARY KEY(workflow, state)) STRICT, WITHOUT ROWID;
+
+-- Which state of one version becomes which of another, for runs that are migrated.
+CREATE TABLE state_maps(
+  workflow_id INTEGER NOT NULL REFERENCES workflows, to_id INTEGER NOT NULL REFERENCES workflows,
+  source TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY(workflow_id, to_id, source)) STRICT, WITHOUT ROWID;

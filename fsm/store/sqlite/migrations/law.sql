@@ -1,0 +1,156 @@
+-- The law, in the database: only inserting a ledger row moves a run, and only along a declared edge or by an operator
+-- move whose condition holds. All triggers are here; a file with an older law is given this one when it is opened.
+
+-- An edge is legal when the run stands at its source, in sequence and in the epoch it names. A stale or fenced row is
+-- left out, so that RETURNING tells which of a batch were taken; an illegal one aborts. On this path CASE stands where
+-- IN would read better: a trigger builds the list of an IN anew for every row, which costs more than all the rest.
+CREATE TRIGGER legal BEFORE INSERT ON transitions
+WHEN CASE NEW.event WHEN 'cancel' THEN 0 WHEN 'redrive' THEN 0 WHEN 'complete' THEN 0 WHEN 'rewind' THEN 0
+  WHEN 'fork' THEN 0 WHEN 'migrate' THEN 0 ELSE 1 END BEGIN
+  SELECT CASE
+    WHEN EXISTS(
+      SELECT 1 FROM runs r CROSS JOIN edges e ON e.workflow_id = r.workflow_id AND e.source = r.state
+      WHERE r.id = NEW.run_id AND r.seq = NEW.seq - 1 AND r.epoch = NEW.epoch
+      AND r.state = NEW.source AND r.workflow_id = NEW.workflow_id
+      AND CASE r.status WHEN 'ready' THEN 1 WHEN 'running' THEN 1 WHEN 'waiting' THEN 1 ELSE 0 END
+      AND e.event = NEW.event AND e.target = NEW.target
+      AND CASE NEW.status WHEN 'ready' THEN e.ends IS NULL WHEN 'running' THEN e.ends IS NULL
+        WHEN 'waiting' THEN e.ends IS NULL ELSE NEW.status IS e.ends END) THEN NULL
+    WHEN NOT EXISTS(SELECT 1 FROM runs WHERE id = NEW.run_id AND seq = NEW.seq - 1 AND epoch = NEW.epoch)
+      THEN RAISE(IGNORE)
+    ELSE RAISE(ABORT, 'illegal transition')
+  END;
+END;
+
+-- Operator moves are no edges; each has a condition of its own. Where one goes back, `of_seq` names the ledger row.
+CREATE TRIGGER legal_move BEFORE INSERT ON transitions
+WHEN CASE NEW.event WHEN 'cancel' THEN 1 WHEN 'redrive' THEN 1 WHEN 'complete' THEN 1 WHEN 'rewind' THEN 1
+  WHEN 'fork' THEN 1 WHEN 'migrate' THEN 1 ELSE 0 END BEGIN
+  SELECT RAISE(IGNORE) WHERE NOT EXISTS(
+    SELECT 1 FROM runs WHERE id = NEW.run_id AND seq = NEW.seq - 1 AND epoch = NEW.epoch);
+  SELECT RAISE(ABORT, 'illegal transition') WHERE NOT EXISTS(
+    SELECT 1 FROM runs r WHERE r.id = NEW.run_id AND r.state = NEW.source
+    AND (NEW.event = 'migrate' OR NEW.workflow_id = r.workflow_id)
+    -- Only a run that ends may go to a state that no edge leaves.
+    AND (NEW.event IN ('cancel', 'complete', 'migrate')
+      OR EXISTS(SELECT 1 FROM edges e WHERE e.workflow_id = r.workflow_id AND e.source = NEW.target))
+    AND CASE NEW.event
+      WHEN 'cancel' THEN NEW.target = r.state AND NEW.status = 'cancelled'
+        AND r.status IN ('ready', 'running', 'waiting')
+      -- Asked, a person answers that it was not done. Failed or dead, the run goes back to the state that an error row
+      -- left, or to one that an earlier row entered.
+      WHEN 'redrive' THEN NEW.status = 'ready' AND (
+        (r.status = 'waiting' AND r.awaits = '["complete","redrive"]' AND NEW.target = r.state AND NEW.visit = r.visit)
+        OR (r.status IN ('failed', 'dead') AND EXISTS(
+          SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq
+          AND (t.target = NEW.target AND t.visit = NEW.visit
+            OR t.source = NEW.target AND (t.event GLOB 'error:*' OR t.event = 'fault')))))
+      WHEN 'rewind' THEN NEW.status = 'ready' AND NEW.visit = NEW.seq AND EXISTS(
+        SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq AND t.target = NEW.target)
+      WHEN 'fork' THEN NEW.status = 'ready' AND r.seq = 0 AND EXISTS(
+        SELECT 1 FROM runs o JOIN transitions t ON t.run_id = o.id
+        WHERE o.uid = r.forked_from AND o.workflow_id = r.workflow_id AND t.seq = NEW.of_seq AND t.target = NEW.target)
+      WHEN 'migrate' THEN NEW.visit = r.visit
+        AND (NEW.status = r.status AND r.status IN ('failed', 'dead')
+          OR NEW.status IN ('ready', 'waiting') AND r.status IN ('ready', 'running', 'waiting'))
+        AND EXISTS(SELECT 1 FROM state_maps m WHERE m.workflow_id = r.workflow_id AND m.to_id = NEW.workflow_id
+          AND m.source = r.state AND m.target = NEW.target)
+      ELSE NEW.actor IS NOT NULL AND EXISTS(
+        SELECT 1 FROM edges e WHERE e.workflow_id = r.workflow_id AND e.target = NEW.target
+        AND (e.event = 'success' OR e.event GLOB 'success:*')
+        AND iif(e.ends IS NULL, NEW.status IN ('ready', 'waiting'), NEW.status = e.ends)
+        AND (e.source = r.state AND r.status = 'waiting' AND r.awaits = '["complete","redrive"]'
+          OR r.status IN ('failed', 'dead') AND e.source = (
+            SELECT t.source FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq
+            AND (t.event GLOB 'error:*' OR t.event = 'fault'))))
+    END);
+END;
+-- A row that names its own id could replace another; -1 is what a trigger sees where none is named.
+CREATE TRIGGER transitions_new BEFORE INSERT ON transitions
+WHEN NEW.id <> -1 AND EXISTS(SELECT 1 FROM transitions WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+
+-- While a run is driven, an edge touches no indexed column.
+CREATE TRIGGER go_on AFTER INSERT ON transitions WHEN NEW.status = 'running' BEGIN
+  UPDATE runs SET state = NEW.target, seq = NEW.seq, head = NEW.hash,
+    entered_at = iif(visit = NEW.visit, entered_at, NEW.at),
+    crashes = iif(visit = NEW.visit, crashes, 0),
+    interrupted = iif(visit = NEW.visit, interrupted OR NEW.interrupted, 0),
+    visits = coalesce(NEW.visits, visits),
+    visit = NEW.visit, attempt = NEW.attempt, tries = NEW.tries, updated_at = NEW.at
+  WHERE id = NEW.run_id;
+END;
+
+CREATE TRIGGER rest AFTER INSERT ON transitions WHEN NEW.status <> 'running' BEGIN
+  UPDATE runs SET state = NEW.target, seq = NEW.seq, head = NEW.hash, workflow_id = NEW.workflow_id,
+    entered_at = iif(visit = NEW.visit AND NEW.event <> 'redrive', entered_at, NEW.at),
+    crashes = iif(visit = NEW.visit AND NEW.event <> 'redrive', crashes, 0),
+    interrupted = CASE WHEN NEW.event = 'redrive' THEN NEW.interrupted WHEN NEW.event = 'fault' THEN interrupted
+      WHEN visit = NEW.visit AND (NEW.event GLOB 'retry:*' OR NEW.event = 'migrate') THEN interrupted OR NEW.interrupted
+      ELSE 0 END,
+    visits = coalesce(NEW.visits, visits),
+    visit = NEW.visit, attempt = NEW.attempt, tries = NEW.tries, updated_at = NEW.at,
+    status = NEW.status, due_at = NEW.due_at, awaits = NEW.awaits, worker_id = NULL
+  WHERE id = NEW.run_id;
+END;
+
+CREATE TRIGGER transitions_kept BEFORE DELETE ON transitions
+WHEN EXISTS(SELECT 1 FROM runs WHERE id = OLD.run_id) BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER transitions_fixed BEFORE UPDATE ON transitions BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+
+-- Inputs come with the run's birth, outputs with the transition that wrote them.
+CREATE TRIGGER artifacts_written BEFORE INSERT ON artifacts
+WHEN NOT EXISTS(SELECT 1 FROM runs WHERE id = NEW.run_id AND seq = NEW.seq)
+  OR EXISTS(SELECT 1 FROM artifacts WHERE run_id = NEW.run_id AND name = NEW.name AND seq = NEW.seq)
+  OR (NEW.id <> -1 AND EXISTS(SELECT 1 FROM artifacts WHERE id = NEW.id))
+BEGIN SELECT RAISE(ABORT, 'an artifact belongs to the latest transition'); END;
+CREATE TRIGGER artifacts_kept BEFORE DELETE ON artifacts
+WHEN EXISTS(SELECT 1 FROM runs WHERE id = OLD.run_id) BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER artifacts_fixed BEFORE UPDATE ON artifacts BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+
+CREATE TRIGGER edges_fixed BEFORE UPDATE ON edges BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER edges_kept BEFORE DELETE ON edges
+WHEN EXISTS(SELECT 1 FROM workflows WHERE id = OLD.workflow_id) BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER edges_sealed BEFORE INSERT ON edges
+WHEN (SELECT sealed FROM workflows WHERE id = NEW.workflow_id) IS NOT 0 BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER workflows_fixed BEFORE UPDATE ON workflows
+WHEN OLD.sealed OR (NEW.id, NEW.name, NEW.version, NEW.digest, NEW.text) <> (OLD.id, OLD.name, OLD.version, OLD.digest, OLD.text)
+BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER workflows_new BEFORE INSERT ON workflows
+WHEN EXISTS(SELECT 1 FROM workflows WHERE id = NEW.id OR digest = NEW.digest OR (name = NEW.name AND version = NEW.version))
+BEGIN SELECT RAISE(ABORT, 'sealed'); END;
+CREATE TRIGGER workflows_kept BEFORE DELETE ON workflows
+WHEN EXISTS(SELECT 1 FROM runs WHERE workflow_id = OLD.id) BEGIN SELECT RAISE(ABORT, 'runs are pinned to it'); END;
+
+CREATE TRIGGER born BEFORE INSERT ON runs
+WHEN NEW.seq <> 0 OR NEW.state <> '' OR NEW.status NOT IN ('ready', 'running')
+  OR NOT EXISTS(SELECT 1 FROM workflows WHERE id = NEW.workflow_id AND name = NEW.name AND sealed)
+  OR EXISTS(SELECT 1 FROM runs WHERE id = NEW.id OR uid = NEW.uid OR (name = NEW.name AND key = NEW.key))
+BEGIN SELECT RAISE(ABORT, 'a run begins at start'); END;
+
+CREATE TRIGGER follow BEFORE UPDATE OF state, seq, head, workflow_id, visit, entered_at, attempt, tries, visits ON runs
+WHEN (NEW.state, NEW.seq, NEW.head, NEW.workflow_id, NEW.visit, NEW.entered_at, NEW.attempt, NEW.tries, NEW.visits)
+  IS NOT (OLD.state, OLD.seq, OLD.head, OLD.workflow_id, OLD.visit, OLD.entered_at, OLD.attempt, OLD.tries, OLD.visits)
+BEGIN
+  SELECT RAISE(ABORT, 'no transition leads here') WHERE NEW.seq <> OLD.seq + 1 OR NOT EXISTS(
+    SELECT 1 FROM transitions WHERE run_id = NEW.id AND seq = NEW.seq AND target = NEW.state AND status = NEW.status
+    AND hash = NEW.head AND visit = NEW.visit AND attempt = NEW.attempt);
+END;
+CREATE TRIGGER rests BEFORE UPDATE OF status ON runs
+WHEN NEW.status <> OLD.status AND NEW.seq = OLD.seq
+  AND NOT (NEW.status IN ('ready', 'running', 'waiting') AND OLD.status IN ('ready', 'running', 'waiting'))
+BEGIN SELECT RAISE(ABORT, 'no transition leads here'); END;
+CREATE TRIGGER same BEFORE UPDATE OF id, uid, name, key, input_digest, started_at, forked_from ON runs
+WHEN (NEW.id, NEW.uid, NEW.name, NEW.key, NEW.input_digest, NEW.started_at, NEW.forked_from)
+  IS NOT (OLD.id, OLD.uid, OLD.name, OLD.key, OLD.input_digest, OLD.started_at, OLD.forked_from)
+BEGIN SELECT RAISE(ABORT, 'a run keeps its identity'); END;
+CREATE TRIGGER fenced BEFORE UPDATE OF epoch ON runs WHEN NEW.epoch < OLD.epoch
+BEGIN SELECT RAISE(ABORT, 'an epoch only grows'); END;
+CREATE TRIGGER live_kept BEFORE DELETE ON runs WHEN OLD.status IN ('ready', 'running', 'waiting')
+BEGIN SELECT RAISE(ABORT, 'the run is live; cancel it first'); END;
+
+CREATE TRIGGER state_maps_new BEFORE INSERT ON state_maps
+WHEN NEW.workflow_id = NEW.to_id OR (SELECT name FROM workflows WHERE id = NEW.workflow_id)
+  IS NOT (SELECT name FROM workflows WHERE id = NEW.to_id)
+  OR NOT EXISTS(SELECT 1 FROM edges e WHERE e.workflow_id = NEW.to_id AND NEW.target IN (e.source, e.target))
+BEGIN SELECT RAISE(ABORT, 'a state map leads to a state of another version of the workflow'); END;
