@@ -9,8 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, StrictBool, Tag
 
+from fsm.model.durations import UNITS_MS
 from fsm.model.fields import (
     ActionName,
+    Age,
     Count,
     Duration,
     ErrorName,
@@ -28,6 +30,9 @@ from fsm.model.fields import (
 
 FACTOR_MAX = 100
 """Beyond it a backoff is at its cap after one step; surely a slip of the pen."""
+
+RETENTION_MS = 30 * UNITS_MS["d"]
+EXPIRES_MS = 90 * UNITS_MS["d"]
 
 LANGUAGE = 1
 """The version of the language; part of every digest."""
@@ -292,9 +297,13 @@ class Defaults(Noun):
 
 
 class Definition(Noun):
-    """One workflow as its author wrote it."""
+    """One workflow as its author wrote it.
 
-    LATER = frozenset({"dependencies", "limits", "checks", "retention", "expires"})
+    `retention` is how long a run is kept after it succeeded, failed or was cancelled; `expires` is how long one that
+    only somebody from outside could move may stay without a transition. None is for ever.
+    """
+
+    LATER = frozenset({"dependencies", "limits", "checks"})
 
     workflow: WorkflowName
     version: Version
@@ -303,5 +312,7 @@ class Definition(Noun):
     input: dict[Identifier, Annotated[InputField, BeforeValidator(_input)]] = {}
     errors: dict[ErrorName, Annotated[tuple[ErrorName, ...], BeforeValidator(one_or_many)]] = {}
     policies: dict[Identifier, RetryPolicy] = {}
+    retention: Age = RETENTION_MS
+    expires: Age = EXPIRES_MS
     defaults: Defaults = Defaults()
     states: dict[StateName, State]

@@ -9,8 +9,11 @@ from pydantic_core import PydanticCustomError
 from fsm.expressions import Expression, ExpressionSyntaxError
 from fsm.expressions import parse as parse_expression
 from fsm.model import names
-from fsm.model.durations import parse_duration
+from fsm.model.durations import UNITS_MS, parse_duration
 from fsm.model.types import TypeName
+
+AGE_MIN_MS = UNITS_MS["m"]
+"""Runs that are kept for less are gone before anybody has looked at them; surely a slip of the pen."""
 
 
 def fault(code: str, message: str, **context: Any) -> PydanticCustomError:
@@ -68,6 +71,17 @@ def _duration(value: Any) -> int:
         raise fault("FSM204", str(error)) from None
 
 
+def _age(value: Any) -> int | None:
+    if value is None or value == "never":
+        return None
+    if isinstance(value, str) and value.isalpha():
+        raise fault("FSM204", f'"{value[:40]}" is not a duration', hint='write a duration such as 30d, or "never"')
+    age_ms = _duration(value)
+    if age_ms < AGE_MIN_MS:
+        raise fault("FSM207", f"this is {value}, which is below 1m")
+    return age_ms
+
+
 def _expression(value: Any) -> Expression:
     if isinstance(value, Expression):
         return value
@@ -119,6 +133,8 @@ ActionName = Annotated[str, _named(names.ACTION, "action", "a dotted name")]
 Text = Annotated[str, BeforeValidator(lambda value: _text(value, "this"))]
 Duration = Annotated[int, BeforeValidator(_duration)]
 """Milliseconds, written as text with a unit."""
+Age = Annotated[int | None, BeforeValidator(_age)]
+"""How old something may become, a minute at least; None for `never`."""
 Expr = Annotated[Expression, BeforeValidator(_expression), PlainSerializer(lambda e: e.text)]
 Type = Annotated[TypeName, BeforeValidator(_type), PlainSerializer(lambda t: t.text)]
 Version = Annotated[int, _whole(1, "version")]

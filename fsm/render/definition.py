@@ -92,6 +92,8 @@ def _definition(workflow: Workflow) -> Plain:
         input={name: _input(given) for name, given in definition.input.items()} or None,
         errors={name: list(classes) for name, classes in definition.errors.items()} or None,
         policies={name: _policy(policy) for name, policy in definition.policies.items()} or None,
+        retention=_age(definition.retention),
+        expires=_age(definition.expires),
         states={name: _state(name, state) for name, state in workflow.states.items()},
     )
 
@@ -196,6 +198,10 @@ def _arm(arm: Arm) -> Plain:
 
 def _duration(duration_ms: int | None) -> str | None:
     return None if duration_ms is None else format_duration(duration_ms)
+
+
+def _age(age_ms: int | None) -> str:
+    return "never" if age_ms is None else format_duration(age_ms)
 
 
 def _text(value: Expression | bool | None) -> str | bool | None:

@@ -87,6 +87,8 @@ def test_another_way_to_write_the_same_keeps_the_digest(old: str, new: str) -> N
     [
         ("workflow: sample", "workflow: other"),
         ("version: 1", "version: 2"),
+        ("start: work", "start: work\nretention: 7d"),
+        ("start: work", "start: work\nexpires: never"),
         ("start: work", "start: rest"),
         ("{order: str}", "{order: int}"),
         ("{order: str}", "{order: {type: str, default: x}}"),

@@ -290,13 +290,21 @@ def test_every_default_is_written_out() -> None:
     workflow = workflow_of(text)
     assert show(workflow) == (
         f"# a version 1, digest {workflow.digest}\n"
-        "workflow: a\nversion: 1\nstart: b\nstates:\n"
+        "workflow: a\nversion: 1\nstart: b\nretention: 30d\nexpires: 90d\nstates:\n"
         "  b:\n    action: x\n    writes: b\n    timeout: 30s\n    interrupted: repeat\n    success: c\n"
         "    error:\n      else: c\n"
         "    retry:\n      - attempts: 5\n        delay: 1s\n        factor: 2\n        max_delay: 1m\n"
         "        jitter: full\n        errors:\n          - Transient\n"
         "  c:\n    end: failure\n"
     )
+
+
+def test_how_long_runs_are_kept_reads_back() -> None:
+    text = "workflow: a\nversion: 1\nstart: b\nretention: never\nexpires: 36h\nstates: {b: {end: success}}\n"
+    shown = show(workflow_of(text))
+    assert "retention: never\nexpires: 1d12h\n" in shown
+    again = workflow_of(shown).definition
+    assert (again.retention, again.expires) == (None, 36 * 3_600_000)
 
 
 @given(st.text(max_size=60))
