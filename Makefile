@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint fix bench clean
+.PHONY: help setup run test check lint fix bench bench-peers clean
 
 help: ## list what there is to make
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make the virtual environment in .venv
 
@@ -40,7 +41,16 @@ fix: $(READY) ## format, and mend what a tool can mend
 	$(BIN)/ruff format .
 
 bench: $(READY) ## measure the engine against a raw loop of the same statements
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: $(PEERS)/.ready ## measure the same ten steps on DBOS, LangGraph, Burr and ours (ARGS=--quick for less)
+	$(PEERS)/bin/python -m benchmarks.peers $(ARGS)
+
+# Without one of them the others are measured; the next call tries to install it again.
+$(PEERS)/.ready: pyproject.toml benchmarks/peers/engines.py
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	if $(PEERS)/bin/python -m benchmarks.peers.install; then touch $@; fi
 
 clean: ## remove what was made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -23,13 +23,21 @@ def measured(folder: Path, module: str, *arguments: object, sync_us: int) -> Any
     Raises:
         Unavailable: there is no C compiler, no tmpfs, or another system than Linux.
     """
-    library = _compiled(folder)
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
-        cwd=_SOURCE.parents[1], env={**os.environ, "LD_PRELOAD": str(library), "SYNC_US": str(sync_us)},
+        cwd=_SOURCE.parents[1], env={**os.environ, **loaded(folder, sync_us=sync_us)},
         stdout=subprocess.PIPE, check=True,
     )  # fmt: skip
     return json.loads(done.stdout)
+
+
+def loaded(folder: Path, *, sync_us: int) -> dict[str, str]:
+    """Return the variables of a process that has the library loaded, built into the folder.
+
+    Raises:
+        Unavailable: as above.
+    """
+    return {"LD_PRELOAD": str(_compiled(folder)), "SYNC_US": str(sync_us)}
 
 
 def _compiled(folder: Path) -> Path:
