@@ -28,6 +28,7 @@ COMMANDS = {
     "cancel": "End a run where it stands.",
     "redrive": "Let a failed run try again.",
     "complete": "Vouch for what a run asks a person about.",
+    "rewind": "Take a run back to an earlier transition.",
 }
 """Every command with the first line of its help, so that the list of them imports none."""
 

@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from fsm.cli import options
 from fsm.cli.output import as_json, colours, room, stream
 from fsm.cli.session import session
+from fsm.kernel.decide import values_of
 from fsm.model.run import Artifact, Run
 from fsm.render.history import Ledger, fields
 
@@ -43,15 +44,15 @@ def command(run_id: str, values: bool) -> int:
 
 
 def _inputs(engine: "Engine", run: Run) -> tuple[Artifact, ...]:
-    """Return what the run was started with; no state may write an input, so it is still there."""
+    """Return what the run was started with, whatever an operator made of it since."""
     names = engine.workflow(run).definition.input
-    texts = engine.store.values(run, names)
+    texts = engine.store.values_at(run, names, 0)
     return tuple(Artifact(name, texts[name]) for name in names if name in texts)
 
 
 def _documents(written: "Iterable[Written]", inputs: tuple[Artifact, ...], *, values: bool) -> Iterator[str]:
     for row, artifacts in written:
-        given = {name: _parsed(text) for name, text in inputs} if values and row.seq == 1 else None
+        given = values_of(inputs) if values and row.seq == 1 else None
         yield as_json(fields(row, artifacts if values else None, given), indent=None)
 
 
@@ -64,9 +65,3 @@ def _pages(written: "Iterable[Written]", inputs: tuple[Artifact, ...], *, values
 
 def _shown(seq: int, artifacts: tuple[Artifact, ...], inputs: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
     return (*inputs, *artifacts) if seq == 1 else artifacts
-
-
-def _parsed(text: str) -> Any:
-    import json  # noqa: PLC0415
-
-    return json.loads(text)

@@ -12,11 +12,11 @@ from fsm.clock import Clock
 from fsm.engine.drive import Until, carry, complete
 from fsm.engine.inbox import admissible, checked, legal_signals, receive, require_same
 from fsm.engine.inline import Inline, Watcher
-from fsm.engine.inputs import as_values, checked_inputs
+from fsm.engine.inputs import checked_inputs
 from fsm.engine.library import Library, PathLike
 from fsm.errors import IllegalTransition, KeyConflict, MissingAction, UsageError
 from fsm.kernel import moves
-from fsm.kernel.decide import begin, deadline_at, decide
+from fsm.kernel.decide import begin, deadline_at, decide, values_of
 from fsm.model.definition import SignalState
 from fsm.model.run import Decision, Kept, Run, Status
 from fsm.model.workflow import Workflow, own_names
@@ -178,7 +178,7 @@ class Engine:
                 status=status, seq=0, head=b"", visit=0, entered_at=now, attempt=1, tries={}, visits={}, due_at=None,
                 awaits=(), epoch=1, crashes=0, interrupted=False, started_at=now, updated_at=now,
             )  # fmt: skip
-            decision = begin(flow, run, now, as_values(inputs))
+            decision = begin(flow, run, now, values_of(inputs))
             found = self.store.start(run, inputs, decision)
             if found.id == run.id:
                 self._begun(found, decision)

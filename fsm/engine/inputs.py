@@ -1,6 +1,5 @@
 """What a run is given: checked against the definition's `input` before anything starts."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +44,3 @@ def _fit(value: Any, annotation: Any) -> str:
     text = dump(value, Any)
     load(text, annotation)
     return text
-
-
-def as_values(inputs: list[Artifact]) -> dict[str, Any]:
-    return {name: json.loads(text) for name, text in inputs}

@@ -5,7 +5,7 @@ simulates a workflow call the same one.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fsm.expressions import EvaluationError, Expression
@@ -185,7 +185,7 @@ def _cross(
     state = flow.states[target]
     if isinstance(state, EndState) and event != "fault":
         try:
-            after = leave_behind(state, after, {**values, **{a.name: json.loads(a.value) for a in written}})
+            after = leave_behind(state, after, {**values, **values_of(written)})
         except EvaluationError as error:
             if run.state and not failure:
                 spoilt = Failure.of_verdict("ExpressionError", f'on entry of "{target}": {error}')
@@ -260,6 +260,11 @@ def row_of(
         visit=after.visit, attempt=after.attempt, tries=after.tries, visits=visits, due_at=after.due_at,
         awaits=after.awaits, interrupted=interrupted, of_seq=of_seq, at=after.updated_at, actor=actor, detail=detail,
     )  # fmt: skip
+
+
+def values_of(written: Iterable[Artifact]) -> dict[str, Any]:
+    """Return what artifacts stand for, by name; one that takes its name back stands for nothing."""
+    return {name: json.loads(text) for name, text in written if text is not None}
 
 
 def encode(value: Any) -> str:

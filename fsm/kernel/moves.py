@@ -3,12 +3,11 @@
 The same conditions stand in the store's triggers; here they give the caller a message that names the cure.
 """
 
-import json
 from typing import Any
 
 from fsm.errors import IllegalTransition, UsageError
 from fsm.expressions import EvaluationError
-from fsm.kernel.decide import Values, enter, leave_behind, row_of
+from fsm.kernel.decide import Values, enter, leave_behind, row_of, values_of
 from fsm.kernel.table import table_of
 from fsm.model.definition import EndState
 from fsm.model.run import LIVE, PERSON, Artifact, Decision, Run, Transition
@@ -101,7 +100,7 @@ def complete(
     end = flow.states[target]
     if isinstance(end, EndState):
         try:
-            after = leave_behind(end, after, {**values, **{artifact.name: json.loads(value) for artifact in written}})
+            after = leave_behind(end, after, {**values, **values_of(written)})
         except EvaluationError as error:
             raise UsageError(f'with this value "{target}" cannot be entered: {error}') from None
         detail |= {"output": after.output, "reason": after.reason}

@@ -101,10 +101,32 @@ class Transition(NamedTuple):
 
 
 class Artifact(NamedTuple):
-    """A named JSON value that a transition wrote; `value` is its JSON text."""
+    """A named JSON value that a transition wrote.
+
+    `value` is its JSON text. It is None where a rewind takes the name back to before it was written, which leaves it
+    unwritten again, and in a ledger also where the value was pruned.
+    """
 
     name: str
-    value: str
+    value: str | None
+
+
+class Moment(NamedTuple):
+    """What a run was right after one of its transitions.
+
+    Attributes:
+        transition: that row of the ledger.
+        digest: of the workflow that the run was pinned to.
+        version: of that workflow.
+        visits: entries so far into each state with `max_visits`.
+        written: for every name written so far the digest of its newest value; None where that was taken back.
+    """
+
+    transition: Transition
+    digest: str
+    version: int
+    visits: Mapping[str, int]
+    written: Mapping[str, bytes | None]
 
 
 class Kept(NamedTuple):

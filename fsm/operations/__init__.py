@@ -6,6 +6,8 @@ operations.redrive(engine, run.id, actor="ana", reason="the card was renewed")
 """
 
 from fsm.operations.complete import complete
+from fsm.operations.effects import effects
 from fsm.operations.redrive import redrive
+from fsm.operations.rewind import rewind
 
-__all__ = ["complete", "redrive"]
+__all__ = ["complete", "effects", "redrive", "rewind"]

@@ -46,13 +46,13 @@ class Ledger:
         shown = [] if self._is_begun else [lines.pop(0)]
         self._is_begun = True
         for line, (_, values) in zip(lines, rows, strict=True):
-            shown += [line, *(self._value(*value) for value in values)]
+            shown += [line, *(self._value(name, text) for name, text in values)]
         return "\n".join(shown)
 
-    def _value(self, name: str, text: str) -> str:
-        if self._room is None:
-            return safe(f"{_INDENT}{name} = {text}")
-        return filled(safe(f"{_INDENT}{name} = {text[: self._room]}"), self._room).rstrip()
+    def _value(self, name: str, text: str | None) -> str:
+        said = f"{name} has no value" if text is None else f"{name} = {text[: self._room]}"
+        shown = safe(_INDENT + said)
+        return shown if self._room is None else filled(shown, self._room).rstrip()
 
 
 def _cells(row: Transition, zone: tzinfo | None) -> tuple[str, ...]:
@@ -88,7 +88,8 @@ def fields(
 
     Args:
         row: of the ledger.
-        values: the artifacts it wrote; None leaves them out.
+        values: the artifacts it wrote; None leaves them out. Names without a value, which a rewind took back or
+            which were pruned, are listed apart.
         inputs: of the run, for its first transition; None leaves them out.
     """
     found: dict[str, Any] = {
@@ -112,5 +113,7 @@ def fields(
     if inputs is not None:
         found["input"] = dict(inputs)
     if values is not None:
-        found["artifacts"] = {name: json.loads(value) for name, value in values}
+        written = list(values)
+        found["artifacts"] = {name: json.loads(text) for name, text in written if text is not None}
+        found["unwritten"] = [name for name, text in written if text is None]
     return found

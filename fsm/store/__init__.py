@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from fsm.model.run import Artifact, Decision, Kept, Run, Status, Transition
+from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
 from fsm.model.workflow import Workflow
 
 
 class Written(NamedTuple):
-    """One row of a run's ledger with the artifacts it wrote, as JSON text."""
+    """One row of a run's ledger with the artifacts it wrote, as JSON text; None for a name taken back or pruned."""
 
     transition: Transition
     artifacts: tuple[Artifact, ...]
@@ -92,8 +92,17 @@ class Store(Protocol):
     def history(self, run_id: str, after: int = 0) -> Iterator[Written]:
         """Yield a run's ledger in order, from the row after seq `after`."""
 
+    def moment(self, run: Run, seq: int) -> Moment:
+        """Return what a run was right after the transition of this seq. Raises NotFound, naming those there are."""
+
+    def values_at(self, run: Run, names: Iterable[str], seq: int) -> dict[str, str]:
+        """Return of each name the value that it had right after a transition; seq 0 gives the inputs as given."""
+
     def last_failure(self, run: Run) -> Transition | None:
-        """Return the run's latest row that is an error edge or a fault, its `visit` the one that it left; or None."""
+        """Return the run's latest row that is an error edge or a fault, its `visit` the one that it left; or None.
+
+        What lies before a rewind is not looked at: the run has gone back beyond it.
+        """
 
     def keep(self, run: Run, signal: Kept, seen: int | None = None) -> bool:
         """Put a signal into the inbox of a run; False when the run or the message id is not as the caller saw it.

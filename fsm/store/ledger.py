@@ -10,10 +10,13 @@ from hashlib import sha256
 
 from fsm.model.run import Artifact
 
+TOMBSTONE = sha256(b"").digest()
+"""The digest of a name that was taken back: that of no text, which is no JSON, so that no value has it."""
 
-def digest_of(value: str) -> bytes:
-    """Return the SHA-256 of a JSON text."""
-    return sha256(value.encode("utf-8")).digest()
+
+def digest_of(value: str | None) -> bytes:
+    """Return the SHA-256 of a JSON text; of None, which takes a name back, that of no text."""
+    return TOMBSTONE if value is None else sha256(value.encode("utf-8")).digest()
 
 
 def genesis(run_id: str, workflow_digest: str, inputs: Iterable[Artifact]) -> bytes:
@@ -33,7 +36,7 @@ def link(head: bytes, columns: Sequence[str | int | None], artifacts: Iterable[t
     Args:
         head: the hash of the row before it.
         columns: the row as it is stored, from `seq` on, without its hash; JSON columns as their text.
-        artifacts: name and digest of each that the row wrote.
+        artifacts: name and digest of each that the row wrote, in any order.
     """
     # ascii() of numbers, text and None is the same in every version of Python, and far quicker than JSON.
-    return sha256(head + ascii((*columns, *artifacts)).encode()).digest()
+    return sha256(head + ascii((*columns, *sorted(artifacts))).encode()).digest()

@@ -32,7 +32,7 @@ def _breaks(sql: sqlite3.Connection, run_id: str) -> list[str]:
     ):
         written.setdefault(at, []).append(tuple(artifact))
     found = [f"artifact {name} of {at}" for at, all_of in written.items() for name, value, its in all_of
-             if sha256(value.encode()).digest() != its]  # fmt: skip
+             if sha256((value or "").encode()).digest() != its]  # fmt: skip
     expected = genesis(run_id, digest, [Artifact(name, value) for name, value, _ in written.get(0, [])])
     rows = sql.execute(f"SELECT hash, {COLUMNS} FROM transitions WHERE run_id = ? ORDER BY seq", (number,)).fetchall()
     for place, (stored, *columns) in enumerate(rows, 1):

@@ -71,7 +71,7 @@ class Records(Subject):
         for after_seq in (0, 1, 2, 3, edges - 501, edges - 500, edges - 499, edges - 1):
             rows = list(driver.store.history(run.id, after=after_seq))
             assert [row.transition.seq for row in rows] == list(range(after_seq + 1, edges + 1))
-            assert [int(a.value) for row in rows for a in row.artifacts] == list(
+            assert [int(a.value or 0) for row in rows for a in row.artifacts] == list(
                 range(max(after_seq, 1) + 1, edges + 1)
             )
 

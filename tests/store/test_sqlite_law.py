@@ -245,6 +245,20 @@ FORGED: dict[str, tuple[str, dict[str, Any]]] = {
     "complete by an error edge": ("asking", {"event": "complete", "target": "lost", "status": "dead", "actor": "ana"}),
     "complete of the live": ("ready", {"event": "complete", "actor": "ana"}),
     "rewind": ("ready", {"event": "rewind", "target": "fetch"}),
+    "rewind to a row to come": ("ready", {"event": "rewind", "of_seq": 2}),
+    "rewind to where another was": ("running", {"event": "rewind", "of_seq": 3, "source": "draft", "target": "human"}),
+    "rewind to elsewhere": ("dead", {"event": "rewind", "of_seq": 1, "source": "lost", "target": "human"}),
+    "rewind to the end": ("dead", {"event": "rewind", "of_seq": 3, "source": "lost", "target": "lost"}),
+    "rewind into the end": ("dead", {"event": "rewind", "of_seq": 3, "source": "lost", "target": "lost",
+                                     "status": "dead"}),
+    "rewind into the old visit": ("dead", {"event": "rewind", "of_seq": 2, "source": "lost", "visit": 2}),
+    "rewind into another attempt": ("dead", {"event": "rewind", "of_seq": 2, "source": "lost", "attempt": 2}),
+    "rewind that is driven": ("dead", {"event": "rewind", "of_seq": 2, "source": "lost", "status": "running"}),
+    "rewind from elsewhere": ("dead", {"event": "rewind", "of_seq": 2, "source": "draft"}),
+    "rewind of an older epoch": ("running", {"event": "rewind", "of_seq": 2, "source": "draft", "epoch": 0}),
+    "rewind out of sequence": ("dead", {"event": "rewind", "of_seq": 2, "source": "lost", "seq": 5, "visit": 5}),
+    "rewind into another workflow": ("dead", {"event": "rewind", "of_seq": 2, "source": "lost",
+                                              "workflow_id": "(SELECT id FROM workflows WHERE name = 'loop')"}),
     "a known id": ("ready", {"id": 1}),
     "no id at all": ("ready", {"id": -1}),
 }  # fmt: skip
@@ -257,6 +271,16 @@ def test_a_ledger_row_that_the_law_does_not_allow_moves_nothing(
     kind, changed = FORGED[attack]
     for verb in VERBS:
         refused(place, hand, *ledger(runs[kind], verb, **changed), loudly=False)
+
+
+def test_a_rewind_by_hand_that_the_law_allows_moves_the_run(
+    hand: sqlite3.Connection, driver: Driver, runs: Runs
+) -> None:
+    """So that what is refused above is refused for what is changed in it."""
+    hand.execute(*ledger(runs["dead"], event="rewind", of_seq=2, source="lost"))
+    hand.commit()
+    moved = driver.store.get(runs["dead"].id)
+    assert (moved.state, moved.status, moved.seq, moved.visit) == ("draft", "ready", 4, 4)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -32,7 +32,7 @@ class Prepared:
 
     @property
     def size_bytes(self) -> int:
-        return sum(len(value) for _, value, _ in self.artifacts)
+        return sum(len(value or "") for _, value, _ in self.artifacts)
 
     def place(self, row: int) -> None:
         """Take the row number that a new run was given."""

@@ -59,12 +59,12 @@ class Records(Opened):
     def last_failure(self, run: Run) -> Transition | None:
         rows = self._read(
             f"SELECT {TRANSITION_COLUMNS} FROM transitions "  # noqa: S608
-            "WHERE run_id = ? AND (event GLOB 'error:*' OR event = 'fault') ORDER BY seq DESC LIMIT 1",
+            "WHERE run_id = ? AND (event GLOB 'error:*' OR event IN ('fault', 'rewind')) ORDER BY seq DESC LIMIT 1",
             (run.row,),
         )
-        if not rows:
+        failed = transition_of(rows[0]) if rows else None
+        if failed is None or failed.event == "rewind":
             return None
-        failed = transition_of(rows[0])
         ((left,),) = self._read("SELECT visit FROM transitions WHERE run_id = ? AND seq = ?", (run.row, failed.seq - 1))
         return failed._replace(visit=left)
 

@@ -46,7 +46,8 @@ def columns_of(row: Transition) -> tuple[str | int | None, ...]:
     """Return a ledger row as it is stored: TRANSITION_COLUMNS without the hash."""
     return (
         row.seq, row.epoch, row.source, row.event, row.target, row.status, row.visit, row.attempt, _text(row.tries),
-        _text(row.visits), row.due_at, _text(row.awaits), int(row.interrupted), row.of_seq, row.at,
+        None if row.visits is None else _encode(row.visits),  # empty says that a rewind went back to no visits
+        row.due_at, _text(row.awaits), int(row.interrupted), row.of_seq, row.at,
         row.actor and str.__str__(row.actor),  # of an Enum that is text: the text, as it is stored
         _text(row.detail),
     )  # fmt: skip

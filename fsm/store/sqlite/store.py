@@ -17,11 +17,12 @@ from fsm.store.sqlite import claims, edges
 from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
+from fsm.store.sqlite.past import Past
 from fsm.store.sqlite.records import Records
 from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
 
 
-class SqliteStore(Records):
+class SqliteStore(Records, Past):
     """A `Store` in one file.
 
     Raises:

@@ -45,11 +45,14 @@ WHEN CASE NEW.event WHEN 'cancel' THEN 1 WHEN 'redrive' THEN 1 WHEN 'complete' T
           SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq
           AND (t.target = NEW.target AND t.visit = NEW.visit
             OR t.source = NEW.target AND (t.event GLOB 'error:*' OR t.event = 'fault')))))
-      WHEN 'rewind' THEN NEW.status = 'ready' AND NEW.visit = NEW.seq AND EXISTS(
-        SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq AND t.target = NEW.target)
-      WHEN 'fork' THEN NEW.status = 'ready' AND r.seq = 0 AND EXISTS(
+      -- Both open a visit of the state that the named row entered, under the version that it was entered under.
+      WHEN 'rewind' THEN NEW.status = 'ready' AND NEW.visit = NEW.seq AND NEW.attempt = 1 AND EXISTS(
+        SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq AND t.target = NEW.target
+        AND t.workflow_id = r.workflow_id)
+      WHEN 'fork' THEN NEW.status = 'ready' AND r.seq = 0 AND NEW.visit = 1 AND NEW.attempt = 1 AND EXISTS(
         SELECT 1 FROM runs o JOIN transitions t ON t.run_id = o.id
-        WHERE o.uid = r.forked_from AND o.workflow_id = r.workflow_id AND t.seq = NEW.of_seq AND t.target = NEW.target)
+        WHERE o.uid = r.forked_from AND t.seq = NEW.of_seq AND t.target = NEW.target
+        AND t.workflow_id = r.workflow_id)
       WHEN 'migrate' THEN NEW.visit = r.visit
         AND (NEW.status = r.status AND r.status IN ('failed', 'dead')
           OR NEW.status IN ('ready', 'waiting') AND r.status IN ('ready', 'running', 'waiting'))
