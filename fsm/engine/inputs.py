@@ -35,6 +35,28 @@ def checked_inputs(flow: Workflow, given: Mapping[str, Any] | None) -> list[Arti
     return inputs
 
 
+def checked_changes(flow: Workflow, given: Mapping[str, Any]) -> list[Artifact]:
+    """Return what an operator writes in place of a run's inputs and artifacts, as JSON.
+
+    Raises:
+        UsageError: a name is none of the workflow, or an input is of another type; all such faults are named.
+    """
+    fields, faults, changes = flow.definition.input, [], []
+    for name, value in given.items():
+        if name not in flow.artifacts:
+            near = did_you_mean(name, flow.artifacts)
+            known = ", ".join(sorted(flow.artifacts)) or "none"
+            faults.append(f'"{name}" is neither an input nor written by a state; {near or f"known: {known}"}')
+            continue
+        try:
+            changes.append(Artifact(name, _fit(value, fields[name].type.annotation if name in fields else Any)))
+        except NotStorable as error:
+            faults.append(f'"{name}" must be {fields[name].type.text if name in fields else "JSON"}: {error}')
+    if faults:
+        raise UsageError(f'"{flow.name}" cannot take these changes: ' + "; ".join(faults))
+    return changes
+
+
 def _unknown(name: str, fields: Mapping[str, Any]) -> str:
     near = did_you_mean(name, fields)
     return f'"{name}" is no input' + (f"; {near}" if near else f"; inputs: {', '.join(fields) or 'none'}")

@@ -70,6 +70,8 @@ def told(row: Transition) -> str:
         parts.append(f"{detail['class']}: {detail['message']}")
     elif said := detail.get("because") or detail.get("reason"):
         parts.append(str(said))
+    if changed := detail.get("set"):
+        parts.append(f"sets {', '.join(changed)}")
     if row.interrupted:
         parts.append("effect unknown")
     if row.actor:

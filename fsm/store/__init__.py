@@ -14,6 +14,15 @@ class Written(NamedTuple):
     artifacts: tuple[Artifact, ...]
 
 
+class Dropped(NamedTuple):
+    """What is left of a run that was dropped: who did it, when and why. `run_id` is empty before it is stored."""
+
+    at: int
+    actor: str | None
+    reason: str | None
+    run_id: str = ""
+
+
 class Store(Protocol):
     """Keeps workflows, runs, their ledgers, artifacts, checkpoints and signals.
 
@@ -99,10 +108,26 @@ class Store(Protocol):
         """Return of each name the value that it had right after a transition; seq 0 gives the inputs as given."""
 
     def last_failure(self, run: Run) -> Transition | None:
-        """Return the run's latest row that is an error edge or a fault, its `visit` the one that it left; or None.
+        """Return the run's latest row that is an error edge or a fault, or None.
 
-        What lies before a rewind is not looked at: the run has gone back beyond it.
+        Its `visit` and `attempt` are those that it ended. What lies before a rewind is not looked at: the run has gone
+        back beyond it.
         """
+
+    def visited(self, run: Run) -> dict[str, int]:
+        """Return the states that a run has been in, ends included, each with its latest visit."""
+
+    def delete(self, runs: Sequence[Run], dropped: Dropped | None = None) -> list[Run]:
+        """Delete ended runs with everything they have, in one transaction, and return those that were deleted.
+
+        One that is live, or has moved on from the `seq` given, is left as it is.
+
+        Args:
+            dropped: who drops them and why, to be kept; None leaves no trace.
+        """
+
+    def dropped(self, run_id: str) -> Dropped | None:
+        """Return who dropped a run, by its id or an unambiguous prefix of it; None if nobody did."""
 
     def keep(self, run: Run, signal: Kept, seen: int | None = None) -> bool:
         """Put a signal into the inbox of a run; False when the run or the message id is not as the caller saw it.

@@ -197,7 +197,7 @@ class TestRedrive:
         engine = house.engine()
         run = engine.run("no")
         engine.signal(run.id, "no")
-        with pytest.raises(fsm.IllegalTransition, match="with an error behind it"):
+        with pytest.raises(fsm.IllegalTransition, match="no error lies behind it; name a state"):
             operations.redrive(engine, run.id)
 
 

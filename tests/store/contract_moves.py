@@ -6,7 +6,7 @@ import pytest
 
 from fsm.errors import IllegalTransition, LeaseLost
 from fsm.kernel import moves
-from fsm.model.run import PERSON, Decision, Received, Rest, Run
+from fsm.model.run import PERSON, Artifact, Decision, Received, Rest, Run
 from tests.store.contract_commits import altered
 from tests.store.driving import DRAFTED, FETCHED, Driver, failed
 from tests.store.subject import Opener, Subject, crashed
@@ -121,11 +121,58 @@ class Moves(Subject):
         ended = driver.commit(move)
         assert (ended.state, ended.status, ended.output) == ("done", "succeeded", "by hand")
 
+    def redriven(self, driver: Driver, run: Run, at: str, **more: Any) -> Decision:
+        failure, visited = driver.store.last_failure(run), driver.store.visited(run)
+        return moves.redrive(driver.flow(run), run, failure, driver.now, "ana", None, at=at, visited=visited, **more)
+
+    def test_a_dead_run_is_redriven_at_another_state_in_its_latest_visit(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), FETCHED, DRAFTED, Received("refuse", '"no"', (), None), failed("Boom"))
+        assert driver.store.visited(run) == {"fetch": 1, "draft": 4, "human": 3, "lost": 5}
+        again = driver.commit(self.redriven(driver, run, "fetch"))
+        assert (again.state, again.status, again.visit, again.entered_at) == ("fetch", "ready", 1, driver.now)
+        row = list(driver.store.history(run.id))[-1].transition
+        assert (row.event, row.source, row.target, row.of_seq) == ("redrive", "lost", "fetch", 1)
+        assert driver.go(driver.claim(again), FETCHED).visit == 7
+
+    def test_a_redrive_at_a_state_that_waits_opens_its_inbox_again(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), FETCHED, DRAFTED, Received("refuse", '"no"', (), None), failed("Boom"))
+        claimed = driver.claim(driver.commit(self.redriven(driver, run, "human")))
+        resting = driver.commit(driver.decision(claimed, Rest(None, ("accept", "refuse"))))
+        assert (resting.state, resting.visit, resting.status) == ("human", 3, "waiting")
+        assert driver.go(resting, Received("accept", '"yes"', (), None)).state == "pause"
+
+    def test_what_a_redrive_changes_is_written_by_its_row(self, driver: Driver) -> None:
+        run = self.dead(driver)
+        changes = (Artifact("document", '"mended"'), Artifact("uri", '"b.pdf"'))
+        again = driver.commit(self.redriven(driver, run, "draft", changes=changes))
+        assert driver.store.values(again, ["document", "uri"]) == {"document": '"mended"', "uri": '"b.pdf"'}
+        assert driver.store.values_at(again, ["uri", "document"], 0) == {"uri": '"a.pdf"'}
+        assert list(driver.store.history(run.id))[-1].artifacts == changes
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"target": "draft"}, {"target": "human"}, {"target": "done"}, {"target": "lost"}, {"target": "nowhere"},
+            {"of_seq": None}, {"of_seq": 2}, {"of_seq": 3}, {"of_seq": 99}, {"visit": 2}, {"visit": 4},
+            {"status": "running"}, {"status": "waiting"}, {"status": "dead"}, {"source": "fetch"},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_a_redrive_at_a_state_or_in_a_visit_that_the_ledger_does_not_have_is_illegal(
+        self, driver: Driver, changed: dict[str, Any]
+    ) -> None:
+        self.refused(driver, altered(self.redriven(driver, self.dead(driver), "fetch"), **changed))
+
+    def test_a_run_that_failed_by_choice_is_redriven_at_a_state_that_it_has_been_in(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), failed("Refused"))
+        assert driver.commit(self.redriven(driver, run, "fetch")).state == "fetch"
+
     @pytest.mark.parametrize(
         "changed",
         [
             {"target": "done"}, {"target": "human"}, {"target": "fetch"}, {"of_seq": 1}, {"of_seq": None},
             {"of_seq": 99}, {"status": "running"}, {"status": "waiting"}, {"status": "succeeded"}, {"source": "draft"},
+            {"visit": 1}, {"visit": 3}, {"visit": 4}, {"visit": 0},
         ],
         ids=str,
     )  # fmt: skip

@@ -182,6 +182,11 @@ STATEMENTS = {
     "workflow replaced by id": "INSERT OR REPLACE INTO workflows(id, name, version, digest, text, at) "
     "VALUES (1, 'other', 1, 'other', 'other', 1)",
     "workflow deleted": "DELETE FROM workflows",
+    "drop forged": "INSERT INTO dropped(uid, name, version, state, status, seq, head, at) "
+    "SELECT uid, name, 1, state, status, seq, head, 1 FROM runs",
+    "place of a deleted run freed": "UPDATE vacated SET row = -1",
+    "place of a deleted run forgotten": "DELETE FROM vacated",
+    "second place of a deleted run": "INSERT INTO vacated VALUES (9)",
     "live run deleted": "DELETE FROM runs WHERE status IN ('ready', 'running', 'waiting')",
 }  # fmt: skip
 
@@ -212,6 +217,8 @@ def test_a_hand_can_not_rewrite_what_was_written(
 
 
 VERBS = ["INSERT INTO", "INSERT OR REPLACE INTO", "INSERT OR IGNORE INTO", "INSERT OR FAIL INTO"]
+REDRIVE = {"event": "redrive", "visit": 2, "of_seq": 3}
+AT_FETCH = {"event": "redrive", "target": "fetch", "visit": 1, "of_seq": 1}
 FORGED: dict[str, tuple[str, dict[str, Any]]] = {
     "undeclared target": ("ready", {"target": "human"}),
     "undeclared event": ("ready", {"event": "success:other"}),
@@ -240,6 +247,13 @@ FORGED: dict[str, tuple[str, dict[str, Any]]] = {
     "redrive of the succeeded": ("succeeded", {"event": "redrive", "target": "fetch", "of_seq": 2}),
     "redrive without an error": ("dead", {"event": "redrive", "of_seq": 2}),
     "redrive elsewhere": ("dead", {"event": "redrive", "target": "human", "of_seq": 3}),
+    "redrive in another visit": ("dead", {**REDRIVE, "visit": 9}),
+    "redrive in the visit of another state": ("dead", {**REDRIVE, "visit": 1}),
+    "redrive at an end": ("dead", {**REDRIVE, "target": "lost", "visit": 3}),
+    "redrive at a state never visited": ("dead", {**REDRIVE, "target": "human", "of_seq": 2}),
+    "redrive at a visited state of the live": ("waiting", {**AT_FETCH}),
+    "redrive at a visited state of the succeeded": ("succeeded", {**AT_FETCH}),
+    "redrive of the asking at another state": ("asking", {**AT_FETCH}),
     "complete without an actor": ("asking", {"event": "complete", "target": "human"}),
     "complete of the waiting": ("waiting", {"event": "complete", "target": "human", "actor": "ana"}),
     "complete by an error edge": ("asking", {"event": "complete", "target": "lost", "status": "dead", "actor": "ana"}),

@@ -7,8 +7,8 @@ import pytest
 
 from fsm.errors import IllegalTransition, UsageError
 from fsm.kernel.decide import decide, verdict
-from fsm.kernel.moves import asks_person, cancel, complete, redrive
-from fsm.model.run import FINAL, PERSON, Artifact, Decision, Failed, Failure, Run, Succeeded, Transition
+from fsm.kernel.moves import asks_person, cancel, complete, redrive, require_droppable
+from fsm.model.run import FINAL, PERSON, Artifact, Decision, Failed, Failure, Run, Status, Succeeded, Transition
 from tests.engine.builders import NOW, flow_of, run_at
 
 FLOW = flow_of("""
@@ -120,8 +120,74 @@ class TestRedrive:
             redrive(FLOW, run_at(FLOW, "work", status=status), failed, NOW, None, None)
 
     def test_one_that_failed_without_an_error_has_nothing_to_go_back_to(self) -> None:
-        with pytest.raises(IllegalTransition, match="with an error behind it"):
+        with pytest.raises(IllegalTransition, match="no error lies behind it; name a state"):
             redrive(FLOW, run_at(FLOW, "failed", status="failed"), None, NOW, None, None)
+
+    def back(self, at: str, status: Status = "dead", **more: Any) -> Decision:
+        run, failed = left("post", visit=5, visits={"post": 1})
+        visited = {"work": 1, "nap": 3, "human": 4, "post": 5, "dead": 8}
+        return redrive(FLOW, run._replace(status=status), failed, NOW + 9, "ana", None, at=at, visited=visited, **more)
+
+    @pytest.mark.parametrize(("at", "visit", "of_seq"), [("nap", 3, 3), ("human", 4, 4), ("post", 5, 5)])
+    def test_it_goes_back_to_another_state_that_the_run_has_been_in(self, at: str, visit: int, of_seq: int) -> None:
+        moved = self.back(at)
+        after, row = moved.run, row_of(moved)
+        assert (after.state, after.status, after.visit, after.entered_at) == (at, "ready", visit, NOW + 9)
+        assert (row.source, row.target, row.visit, row.of_seq) == ("dead", at, visit, of_seq)
+
+    @pytest.mark.parametrize("at", ["dead", "done", "failed", "nowhere"])
+    def test_it_goes_back_to_no_end_and_to_no_state_that_the_run_has_not_been_in(self, at: str) -> None:
+        with pytest.raises(
+            IllegalTransition, match=f'not been in "{at}", or .*; it has been in human, nap, post, work'
+        ):
+            self.back(at)
+
+    def test_a_run_that_asks_answers_about_its_own_state_only(self) -> None:
+        assert redrive(FLOW, asking(), None, NOW, None, None, at="work").run.visit == 7
+        with pytest.raises(IllegalTransition, match='asks a person about "work", and cannot go on from "post"'):
+            redrive(FLOW, asking(), None, NOW, None, None, at="post", visited={"post": 3})
+
+    def test_a_live_run_goes_back_nowhere(self) -> None:
+        with pytest.raises(IllegalTransition, match="the run is running; only a failed or dead one"):
+            self.back("nap", status="running")
+
+    def test_one_that_failed_without_an_error_can_go_back_to_a_state_that_is_named(self) -> None:
+        run = run_at(FLOW, "failed", status="failed")
+        assert redrive(FLOW, run, None, NOW, None, None, at="work", visited={"work": 1}).run.state == "work"
+
+    @pytest.mark.parametrize(("at", "told"), [("post", True), ("work", False), ("human", False)])
+    def test_an_action_that_succeeded_in_that_visit_is_told_so_unless_a_person_would_be_asked(
+        self, at: str, told: bool
+    ) -> None:
+        run, failed = left("human", visit=5)
+        moved = redrive(FLOW, run, failed, NOW, None, None, at=at, visited={"work": 1, "post": 2, "human": 5})
+        assert (moved.run.interrupted, row_of(moved).interrupted) == (told, told)
+
+    def test_its_row_writes_what_is_changed_and_names_it(self) -> None:
+        changes = (Artifact("receipt", '{"number":7}'), Artifact("answer", "1"))
+        moved = self.back("nap", changes=changes)
+        assert moved.artifacts == changes
+        assert row_of(moved).detail == {"set": ["receipt", "answer"]}
+
+
+class TestDrop:
+    @pytest.mark.parametrize("status", ["failed", "dead"])
+    def test_a_dead_letter_may_go(self, status: str) -> None:
+        require_droppable(run_at(FLOW, "dead", status=status))
+
+    @pytest.mark.parametrize(
+        ("status", "said"),
+        [
+            ("ready", "the run is ready; cancel it first"),
+            ("running", "the run is running; cancel it first"),
+            ("waiting", "the run is waiting; cancel it first"),
+            ("succeeded", "the run has succeeded; only a dead or failed one"),
+            ("cancelled", "the run was cancelled; only a dead or failed one"),
+        ],
+    )
+    def test_what_is_no_dead_letter_stays(self, status: str, said: str) -> None:
+        with pytest.raises(IllegalTransition, match=said):
+            require_droppable(run_at(FLOW, "work", status=status))
 
 
 class TestComplete:

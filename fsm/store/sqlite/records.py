@@ -65,8 +65,13 @@ class Records(Opened):
         failed = transition_of(rows[0]) if rows else None
         if failed is None or failed.event == "rewind":
             return None
-        ((left,),) = self._read("SELECT visit FROM transitions WHERE run_id = ? AND seq = ?", (run.row, failed.seq - 1))
-        return failed._replace(visit=left)
+        ((visit, attempt),) = self._read("SELECT visit, attempt FROM transitions WHERE run_id = ? AND seq = ?",
+                                         (run.row, failed.seq - 1))  # fmt: skip
+        return failed._replace(visit=visit, attempt=attempt)
+
+    def visited(self, run: Run) -> dict[str, int]:
+        return dict(self._read("SELECT target, max(visit) FROM transitions WHERE run_id = ? GROUP BY target",
+                               (run.row,)))  # fmt: skip
 
     def keep(self, run: Run, signal: Kept, seen: int | None = None) -> bool:
         def put(sql: sqlite3.Connection) -> int | None:

@@ -19,10 +19,11 @@ from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
 from fsm.store.sqlite.past import Past
 from fsm.store.sqlite.records import Records
+from fsm.store.sqlite.removal import Removal
 from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
 
 
-class SqliteStore(Records, Past):
+class SqliteStore(Records, Past, Removal):
     """A `Store` in one file.
 
     Raises:
@@ -93,8 +94,10 @@ class SqliteStore(Records, Past):
         self, sql: sqlite3.Connection, run: Run, inputs: Sequence[Artifact], prepared: Prepared, worker: int | None
     ) -> Run:
         ((row,),) = sql.execute(
-            "INSERT INTO runs(uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, entered_at, "
-            "attempt, epoch, worker_id, started_at, updated_at) VALUES (?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?) RETURNING id",
+            "INSERT INTO runs(id, uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, "
+            "entered_at, attempt, epoch, worker_id, started_at, updated_at) VALUES ("
+            "(SELECT max(ifnull((SELECT max(id) FROM runs), 0), row) + 1 FROM vacated),"
+            "?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?) RETURNING id",
             (run.id, prepared.workflow_id, run.workflow, run.key, input_digest(inputs), run.status,
              prepared.decision.run.head, run.started_at, run.epoch, worker, run.started_at, run.started_at),
         ).fetchall()  # fmt: skip

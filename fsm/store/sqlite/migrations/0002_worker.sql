@@ -22,3 +22,14 @@ CREATE TABLE pauses(
 CREATE TABLE state_maps(
   workflow_id INTEGER NOT NULL REFERENCES workflows, to_id INTEGER NOT NULL REFERENCES workflows,
   source TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY(workflow_id, to_id, source)) STRICT, WITHOUT ROWID;
+
+-- What is left of a run that was dropped: who did it and why, and the head of its ledger.
+CREATE TABLE dropped(
+  uid TEXT PRIMARY KEY, name TEXT NOT NULL, version INTEGER NOT NULL, key TEXT, state TEXT NOT NULL,
+  status TEXT NOT NULL, seq INTEGER NOT NULL, head BLOB NOT NULL, at INTEGER NOT NULL, actor TEXT, reason TEXT)
+  STRICT, WITHOUT ROWID;
+
+-- The highest row number of a run that was deleted: it is never given to another, for which a late write could be
+-- meant.
+CREATE TABLE vacated(row INTEGER NOT NULL) STRICT;
+INSERT INTO vacated VALUES (0);

@@ -44,7 +44,8 @@ WHEN CASE NEW.event WHEN 'cancel' THEN 1 WHEN 'redrive' THEN 1 WHEN 'complete' T
         OR (r.status IN ('failed', 'dead') AND EXISTS(
           SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq
           AND (t.target = NEW.target AND t.visit = NEW.visit
-            OR t.source = NEW.target AND (t.event GLOB 'error:*' OR t.event = 'fault')))))
+            OR t.source = NEW.target AND t.event GLOB 'error:*' AND NEW.visit = (
+              SELECT p.visit FROM transitions p WHERE p.run_id = r.id AND p.seq = t.seq - 1)))))
       -- Both open a visit of the state that the named row entered, under the version that it was entered under.
       WHEN 'rewind' THEN NEW.status = 'ready' AND NEW.visit = NEW.seq AND NEW.attempt = 1 AND EXISTS(
         SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq AND t.target = NEW.target
@@ -151,6 +152,20 @@ CREATE TRIGGER fenced BEFORE UPDATE OF epoch ON runs WHEN NEW.epoch < OLD.epoch
 BEGIN SELECT RAISE(ABORT, 'an epoch only grows'); END;
 CREATE TRIGGER live_kept BEFORE DELETE ON runs WHEN OLD.status IN ('ready', 'running', 'waiting')
 BEGIN SELECT RAISE(ABORT, 'the run is live; cancel it first'); END;
+CREATE TRIGGER vacates AFTER DELETE ON runs WHEN OLD.id > (SELECT row FROM vacated)
+BEGIN UPDATE vacated SET row = OLD.id; END;
+CREATE TRIGGER born_new AFTER INSERT ON runs WHEN NEW.id <= (SELECT row FROM vacated)
+BEGIN SELECT RAISE(ABORT, 'the row of a run that was deleted is given to no other'); END;
+CREATE TRIGGER vacated_grows BEFORE UPDATE ON vacated WHEN NEW.row <= OLD.row
+BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER vacated_once BEFORE INSERT ON vacated BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER vacated_kept BEFORE DELETE ON vacated BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+
+CREATE TRIGGER dropped_new BEFORE INSERT ON dropped
+WHEN EXISTS(SELECT 1 FROM runs WHERE uid = NEW.uid) OR EXISTS(SELECT 1 FROM dropped WHERE uid = NEW.uid)
+BEGIN SELECT RAISE(ABORT, 'a run is dropped once'); END;
+CREATE TRIGGER dropped_fixed BEFORE UPDATE ON dropped BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER dropped_kept BEFORE DELETE ON dropped BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 
 CREATE TRIGGER state_maps_new BEFORE INSERT ON state_maps
 WHEN NEW.workflow_id = NEW.to_id OR (SELECT name FROM workflows WHERE id = NEW.workflow_id)
