@@ -6,6 +6,9 @@ from typing import Any, NamedTuple, Protocol
 from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
 from fsm.model.workflow import Workflow
 
+ROWS_DELETED_MAX = 2_000
+"""How much one transaction deletes by default; other writers wait no longer than that takes."""
+
 
 class Written(NamedTuple):
     """One row of a run's ledger with the artifacts it wrote, as JSON text; None for a name taken back or pruned."""
@@ -21,6 +24,35 @@ class Dropped(NamedTuple):
     actor: str | None
     reason: str | None
     run_id: str = ""
+
+
+class Aged(NamedTuple):
+    """As much of a run as tells whether it has grown too old.
+
+    Attributes:
+        row: the store's own number for it.
+        resting: it is ready, or waits for somebody with no instant at which it goes on by itself.
+        paused: an operator holds it where it is.
+    """
+
+    id: str
+    row: int
+    workflow: str
+    state: str
+    status: Status
+    seq: int
+    started_at: int
+    updated_at: int
+    resting: bool
+    paused: bool
+
+
+class Deleted(NamedTuple):
+    """What one transaction deleted: runs, and rows in all. `is_whole` says that nothing is left to a later one."""
+
+    ids: tuple[str, ...]
+    rows: int
+    is_whole: bool
 
 
 class Store(Protocol):
@@ -120,6 +152,7 @@ class Store(Protocol):
     def delete(self, runs: Sequence[Run], dropped: Dropped | None = None) -> list[Run]:
         """Delete ended runs with everything they have, in one transaction, and return those that were deleted.
 
+        None of it is found any more; where that are very many rows, the last of them are left to `prune`.
         One that is live, or has moved on from the `seq` given, is left as it is.
 
         Args:
@@ -159,6 +192,20 @@ class Store(Protocol):
 
     def last_beat(self, run: Run) -> Any:
         """Return the detail of the last heartbeat in this visit, or None."""
+
+    def names(self) -> list[str]:
+        """Return the names of all workflows that were saved, sorted."""
+
+    def aged(self, after: str, limit: int) -> list[Aged]:
+        """Return a page of all runs by id, which is the order they were started in, from the one after `after`."""
+
+    def prune(self, runs: Sequence[Aged], *, rows_max: int = ROWS_DELETED_MAX) -> Deleted:
+        """Delete ended runs in order, with everything they have, in one transaction of about `rows_max` rows.
+
+        Runs beyond that are left alone, and one that is live, or has moved on from the `seq` given, is passed over. Of
+        a run too long by itself the rows that are left go with later calls, before anything else; so a call with no
+        runs goes on with them.
+        """
 
     def leave(self) -> None:
         """Close what this thread has open; for threads about to end."""

@@ -16,7 +16,7 @@ from fsm.store.sqlite import SqliteStore
 from tests.store.chain import breaks
 from tests.store.driving import DRAFTED, FETCHED, LOOP, Driver, failed
 
-TABLES = ("workflows", "edges", "runs", "transitions", "artifacts")
+TABLES = ("workflows", "edges", "runs", "transitions", "artifacts", "remains")
 COPY = "run_id, seq, epoch, workflow_id, source, event, target, status, visit, attempt, interrupted, at, hash"
 BIRTH = (
     "runs(uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, entered_at, attempt, started_at, "
@@ -75,7 +75,7 @@ def hand(request: pytest.FixtureRequest, place: Path) -> Iterator[sqlite3.Connec
 
 def content(place: Path) -> dict[str, list[tuple[Any, ...]]]:
     with closing(sqlite3.connect(place)) as sql:
-        return {table: sql.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall() for table in TABLES}
+        return {table: sorted(sql.execute(f"SELECT * FROM {table}"), key=str) for table in TABLES}
 
 
 def ledger(run: Run, verb: str = "INSERT INTO", **changed: Any) -> tuple[str, dict[str, Any]]:
@@ -355,6 +355,30 @@ def test_a_run_that_has_ended_may_be_dropped_with_all_it_left(
         hand.execute(f"DELETE FROM {table} WHERE run_id = ?", (runs["dead"].row,))
     hand.commit()
     assert breaks(place, runs["waiting"].id) == []
+
+
+REMAINS = {
+    "forgotten": "DELETE FROM remains",
+    "made another run's": "UPDATE remains SET run_id = 1",
+    "a live run among them": "INSERT INTO remains SELECT id FROM runs WHERE uid = :uid",
+    "replaced": "INSERT OR REPLACE INTO remains VALUES (:row)",
+    "written to": "INSERT INTO transitions SELECT NULL, run_id, seq + 1, epoch, workflow_id, source, event, target, "
+    "status, visit, attempt, tries, visits, due_at, awaits, interrupted, of_seq, at, actor, detail, hash "
+    "FROM transitions WHERE run_id = :row",
+}
+
+
+@pytest.mark.parametrize("attack", REMAINS)
+def test_what_a_deleted_run_left_is_noted_until_it_is_gone(
+    place: Path, hand: sqlite3.Connection, runs: Runs, attack: str
+) -> None:
+    dead = runs["dead"]
+    with closing(sqlite3.connect(place)) as sql:
+        sql.execute("DELETE FROM runs WHERE uid = ?", (dead.id,))
+        sql.commit()
+        assert sql.execute("SELECT run_id FROM remains").fetchall() == [(dead.row,)]
+    row = {"uid": runs["ready"].id, "row": dead.row}
+    refused(place, hand, REMAINS[attack], row, loudly=attack != "written to")
 
 
 def test_the_edge_rows_are_exactly_the_edges_of_the_workflow(place: Path, driver: Driver, runs: Runs) -> None:

@@ -5,11 +5,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from fsm.model.run import Run
-from fsm.store import Dropped
+from fsm.store import ROWS_DELETED_MAX, Dropped
 from fsm.store.sqlite.base import Opened
-
-_CHILDREN = ("transitions", "artifacts", "checkpoints", "beats", "signals")
-"""What belongs to a run by its row. The law lets it go only when the run itself is gone."""
+from fsm.store.sqlite.pruning import clear
 
 
 class Removal(Opened):
@@ -27,8 +25,7 @@ class Removal(Opened):
             ended = json.dumps(rows)
             left = sql.execute(_LEFT, (ended,)).fetchall() if dropped else []
             sql.execute("DELETE FROM runs WHERE id IN (SELECT value FROM json_each(?))", (ended,))
-            for table in _CHILDREN:
-                sql.execute(f"DELETE FROM {table} WHERE run_id IN (SELECT value FROM json_each(?))", (ended,))  # noqa: S608 - fixed names
+            clear(sql, rows, ROWS_DELETED_MAX)
             if dropped:
                 sql.executemany(_KEEP, [(*row, dropped.at, dropped.actor, dropped.reason) for row in left])
             return rows

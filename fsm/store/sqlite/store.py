@@ -18,12 +18,13 @@ from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
 from fsm.store.sqlite.past import Past
+from fsm.store.sqlite.pruning import Pruning
 from fsm.store.sqlite.records import Records
 from fsm.store.sqlite.removal import Removal
 from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
 
 
-class SqliteStore(Records, Past, Removal):
+class SqliteStore(Records, Past, Removal, Pruning):
     """A `Store` in one file.
 
     Raises:

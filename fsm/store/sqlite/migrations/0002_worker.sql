@@ -33,3 +33,6 @@ CREATE TABLE dropped(
 -- meant.
 CREATE TABLE vacated(row INTEGER NOT NULL) STRICT;
 INSERT INTO vacated VALUES (0);
+
+-- The rows of runs that were deleted and of whose ledger, values and signals something may still be there.
+CREATE TABLE remains(run_id INTEGER PRIMARY KEY) STRICT;

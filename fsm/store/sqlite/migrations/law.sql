@@ -167,6 +167,15 @@ BEGIN SELECT RAISE(ABORT, 'a run is dropped once'); END;
 CREATE TRIGGER dropped_fixed BEFORE UPDATE ON dropped BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 CREATE TRIGGER dropped_kept BEFORE DELETE ON dropped BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 
+-- A run goes first, then what it leaves behind, which may take several transactions.
+CREATE TRIGGER remains_made AFTER DELETE ON runs BEGIN INSERT INTO remains(run_id) VALUES (OLD.id); END;
+CREATE TRIGGER remains_new BEFORE INSERT ON remains
+WHEN EXISTS(SELECT 1 FROM runs WHERE id = NEW.run_id) OR EXISTS(SELECT 1 FROM remains WHERE run_id = NEW.run_id)
+BEGIN SELECT RAISE(ABORT, 'the run is there'); END;
+CREATE TRIGGER remains_fixed BEFORE UPDATE ON remains BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER remains_kept BEFORE DELETE ON remains WHEN EXISTS(SELECT 1 FROM transitions WHERE run_id = OLD.run_id)
+BEGIN SELECT RAISE(ABORT, 'something of it is left'); END;
+
 CREATE TRIGGER state_maps_new BEFORE INSERT ON state_maps
 WHEN NEW.workflow_id = NEW.to_id OR (SELECT name FROM workflows WHERE id = NEW.workflow_id)
   IS NOT (SELECT name FROM workflows WHERE id = NEW.to_id)
