@@ -29,6 +29,7 @@ COMMANDS = {
     "redrive": "Let a failed run try again.",
     "complete": "Vouch for what a run asks a person about.",
     "rewind": "Take a run back to an earlier transition.",
+    "fork": "Begin a new run where another one was.",
 }
 """Every command with the first line of its help, so that the list of them imports none."""
 

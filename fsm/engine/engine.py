@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from fsm.actions.registry import Registry
@@ -18,7 +18,7 @@ from fsm.errors import IllegalTransition, KeyConflict, MissingAction, UsageError
 from fsm.kernel import moves
 from fsm.kernel.decide import begin, deadline_at, decide, values_of
 from fsm.model.definition import SignalState
-from fsm.model.run import Decision, Kept, Run, Status
+from fsm.model.run import Artifact, Decision, Kept, Run, Status
 from fsm.model.workflow import Workflow, own_names
 from fsm.store import Store, Written
 
@@ -276,6 +276,19 @@ class Engine:
             IllegalTransition: the run has ended.
         """
         return self.move(run_id, lambda run: moves.cancel(run, self.clock.now(), actor, reason))
+
+    def bear(self, run: Run, inputs: Sequence[Artifact], decision: Decision) -> Run:
+        """Store a new run together with what begins it, or find the one that has its key.
+
+        Args:
+            run: as it is before it has begun.
+            inputs: JSON texts by name, checked.
+            decision: what begins it.
+        """
+        found = self.store.start(run, inputs, decision)
+        if found.id == run.id:
+            self._begun(found, decision)
+        return found
 
     def move(self, run_id: str, move: Callable[[Run], Decision]) -> Run:
         """Commit an operator move, decided anew as long as the run moves meanwhile.

@@ -1,4 +1,4 @@
-"""Going back: a run that is taken back to an earlier transition.
+"""Going back: a run that is taken back to an earlier transition, or a new one that branches off there.
 
 The ledger is never rewritten. A row is added that enters the old state once more, and writes anew what the run held
 then, so that the newest value of every name is the one that counts, here as everywhere.
@@ -44,6 +44,42 @@ def rewind(
         visits=then.visits if then.visits != run.visits else None,
     )  # fmt: skip
     return Decision(after, row, tuple(restored), takes=True)
+
+
+def branch(origin: Run, then: Moment, run_id: str, key: str | None, now: int) -> Run:
+    """Return a new run that is to branch off another one, as it is before it has begun.
+
+    Args:
+        then: the other run right after the transition to branch off from; the new one is pinned as that was then.
+        run_id: of the new one.
+    """
+    return origin._replace(
+        id=run_id, key=key, version=then.version, digest=then.digest, state="", status="ready", seq=0, head=b"",
+        visit=0, entered_at=now, attempt=1, tries={}, visits={}, due_at=None, awaits=(), epoch=1, crashes=0,
+        interrupted=False, started_at=now, updated_at=now, output=None, reason=None, forked_from=origin.id, row=0,
+    )  # fmt: skip
+
+
+def fork(
+    flow: Workflow, origin: Run, run: Run, then: Moment, written: Sequence[Artifact], actor: str | None,
+    reason: str | None,
+) -> Decision:  # fmt: skip
+    """Return the decision by which a new run begins where a transition of another one led.
+
+    Args:
+        flow: what the new run is pinned to.
+        run: of `branch`.
+        written: what it shall hold besides its inputs.
+
+    Raises:
+        IllegalTransition: the transition led to an end.
+    """
+    require_entry(flow, origin, "fork", then)
+    to = then.transition
+    after = run._replace(state=to.target, seq=1, visit=1, visits=then.visits)
+    detail = {"run": origin.id} if reason is None else {"run": origin.id, "reason": reason}
+    row = row_of(run, after, "fork", actor=actor, detail=detail, of_seq=to.seq, visits=then.visits or None)
+    return Decision(after, row, tuple(written))
 
 
 def require_entry(flow: Workflow, run: Run, event: str, then: Moment) -> None:

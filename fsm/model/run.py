@@ -35,6 +35,7 @@ class Run(NamedTuple):
         interrupted: an earlier attempt of this visit may have had its effect.
         started_at, updated_at: first and last transition.
         output, reason: what an ended run leaves behind; None otherwise.
+        forked_from: the id of the run that it branched off, or None.
         row: the store's own number for it; 0 before it is stored.
 
     Instants are UTC in milliseconds since 1970.
@@ -63,6 +64,7 @@ class Run(NamedTuple):
     updated_at: int
     output: Any = None
     reason: str | None = None
+    forked_from: str | None = None
     row: int = 0
 
     @property

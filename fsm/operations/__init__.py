@@ -9,7 +9,8 @@ from fsm.operations.complete import complete
 from fsm.operations.dead_letters import dead_letters
 from fsm.operations.drop import drop
 from fsm.operations.effects import effects
+from fsm.operations.fork import fork
 from fsm.operations.redrive import redrive
 from fsm.operations.rewind import rewind
 
-__all__ = ["complete", "dead_letters", "drop", "effects", "redrive", "rewind"]
+__all__ = ["complete", "dead_letters", "drop", "effects", "fork", "redrive", "rewind"]

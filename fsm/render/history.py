@@ -76,7 +76,9 @@ def told(row: Transition) -> str:
         parts.append("effect unknown")
     if row.actor:
         parts.append(f"by {row.actor}")
-    if row.of_seq:
+    if row.event == "fork":
+        parts.append(f"of {detail.get('run')} at {row.of_seq}")
+    elif row.of_seq:
         parts.append(f"of {row.of_seq}")
     if row.due_at is not None and row.event.startswith("retry:"):
         parts.append(f"again in {lasting(max(row.due_at - row.at, 0))}")

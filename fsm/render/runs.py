@@ -67,6 +67,7 @@ def fields(run: Run, zone: tzinfo | None = None) -> dict[str, Any]:
         "version": run.version,
         "digest": run.digest,
         "key": run.key,
+        "forked_from": run.forked_from,
         "state": run.state,
         "status": run.status,
         "seq": run.seq,

@@ -76,15 +76,17 @@ class Store(Protocol):
         """Return the digest of the highest version of a workflow, or None."""
 
     def start(self, run: Run, inputs: Sequence[Artifact], decision: Decision) -> Run:
-        """Create a run and cross its `start` edge; a run of the same workflow name and key is returned instead.
+        """Create a run and cross its `start` edge, or branch it off another one.
+
+        A run of the same workflow name and key is returned instead.
 
         Args:
             run: before its start, as `decision` took it.
             inputs: what it is given, by name.
-            decision: of `begin`.
+            decision: of `begin`, or of `fork`.
 
         Raises:
-            IllegalTransition: the workflow has no such `start` edge.
+            IllegalTransition: the workflow has no such `start` edge, or the other run was never there.
             NotFound: the workflow was not saved.
         """
 

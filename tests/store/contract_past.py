@@ -25,6 +25,16 @@ def rewound(driver: Driver, run: Run, to: int) -> Decision:
     return past.rewind(driver.flow(run), run, then, restored, driver.now, "ana", "from here")
 
 
+def branched(driver: Driver, origin: Run, at: int, key: str | None = None) -> tuple[Run, list[Artifact], Decision]:
+    """Return a new run, its inputs, and the decision that branches it off another one."""
+    then = driver.store.moment(origin, at)
+    values = driver.store.values_at(origin, then.written, at)
+    driver.now += 1
+    run = past.branch(origin, then, driver.new().id, key, driver.now)
+    written = [Artifact(name, values[name]) for name in sorted(values) if name != "uri"]
+    return run, [Artifact("uri", values["uri"])], past.fork(driver.flow(run), origin, run, then, written, "ana", None)
+
+
 class Past(Subject):
     def twice_drafted(self, driver: Driver) -> Run:
         """Return a run in `human` for the second time: start, success, success, signal, success."""
@@ -191,6 +201,89 @@ class Past(Subject):
         run = driver.go(driver.claim(run), DRAFTED, ACCEPTED)
         assert (run.state, run.status) == ("pause", "waiting")
         assert driver.values(run) == {}
+
+    def test_a_fork_stands_where_the_other_run_stood_with_what_that_had_then(self, driver: Driver) -> None:
+        origin = self.twice_drafted(driver)
+        rows = list(driver.store.history(origin.id))
+        run, inputs, decision = branched(driver, origin, 3, key="k")
+        run = driver.store.start(run, inputs, decision)
+        assert run == driver.store.get(run.id) == driver.store.find("review", "k")
+        assert (run.state, run.status, run.seq, run.visit, run.epoch, run.forked_from) == (
+            "human", "ready", 1, 1, 1, origin.id,
+        )  # fmt: skip
+        assert run.visits == {"draft": 1}
+        assert driver.store.values(run, ["uri", "document", "text", "verdict"]) == {
+            "uri": '"a.pdf"', "document": '"a page"', "text": '"a text"',
+        }  # fmt: skip
+        assert driver.store.values_at(run, ["uri", "text"], 0) == {"uri": '"a.pdf"'}
+        (row,) = driver.store.history(run.id)
+        assert (row.transition.event, row.transition.source, row.transition.of_seq) == ("fork", "", 3)
+        assert row.artifacts == (Artifact("document", '"a page"'), Artifact("text", '"a text"'))
+        assert driver.store.get(origin.id) == origin
+        assert list(driver.store.history(origin.id)) == rows
+        assert driver.go(driver.claim(run), ACCEPTED).state == "pause"
+
+    def test_a_fork_with_a_key_that_is_taken_gives_the_run_that_has_it(self, driver: Driver) -> None:
+        origin = self.twice_drafted(driver)
+        first = driver.store.start(*branched(driver, origin, 3, key="k"))
+        assert driver.store.start(*branched(driver, origin, 1, key="k")) == first
+
+    def test_a_fork_of_a_run_that_has_ended_and_one_of_a_fork(self, driver: Driver) -> None:
+        done = driver.go(driver.start(), FETCHED._replace(outcome="nothing"))
+        first = driver.store.start(*branched(driver, done, 1))
+        run = driver.go(driver.claim(first), FETCHED)
+        second = driver.store.start(*branched(driver, run, 2))
+        assert (second.state, second.forked_from, second.visits) == ("draft", first.id, {"draft": 1})
+        third = driver.store.start(*branched(driver, second, 1))
+        assert (third.state, third.visits) == ("draft", {"draft": 1})
+        assert driver.store.values(third, ["document"]) == {"document": '"a page"'}
+
+    def test_a_fork_is_rewound_to_where_it_began(self, driver: Driver) -> None:
+        run = driver.store.start(*branched(driver, self.twice_drafted(driver), 2))
+        again = driver.go(driver.claim(run), DRAFTED)
+        back = driver.commit(rewound(driver, again, 1))
+        assert (back.state, back.visits) == ("draft", {"draft": 1})
+        assert driver.store.values(back, ["document", "text"]) == {"document": '"a page"'}
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"of_seq": 1}, {"of_seq": None}, {"of_seq": 99}, {"target": "fetch"}, {"target": "done"},
+            {"target": "lost", "of_seq": 5}, {"source": "fetch"}, {"visit": 2}, {"attempt": 2},
+            {"status": "running"}, {"status": "waiting"}, {"status": "dead"}, {"event": "start"}, {"event": "rewind"},
+            {"event": "redrive"}, {"event": "complete"},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_a_fork_from_where_the_other_run_was_not_is_illegal(self, driver: Driver, changed: dict[str, Any]) -> None:
+        origin = driver.go(driver.start(), FETCHED, DRAFTED)
+        origin = driver.go(origin, Received("refuse", '"no"', (), "ana"))
+        origin = driver.go(driver.claim(origin), failed("Boom"))
+        run, inputs, decision = branched(driver, origin, 2)
+        with pytest.raises(IllegalTransition):
+            driver.store.start(run, inputs, altered(decision, **changed))
+        with pytest.raises(NotFound):
+            driver.store.get(run.id)
+
+    @pytest.mark.parametrize("other", ["nobody", None])
+    def test_a_fork_of_nobody_is_illegal(self, driver: Driver, other: str | None) -> None:
+        run, inputs, decision = branched(driver, self.twice_drafted(driver), 2)
+        with pytest.raises(IllegalTransition):
+            driver.store.start(run._replace(forked_from=other), inputs, decision)
+
+    def test_a_fork_off_a_run_of_another_workflow_is_illegal(self, driver: Driver) -> None:
+        loop = driver.start(LOOP)
+        run, inputs, decision = branched(driver, driver.start(), 1)
+        with pytest.raises(IllegalTransition):
+            driver.store.start(run._replace(forked_from=loop.id), inputs, altered(decision, target="turn"))
+        with pytest.raises(IllegalTransition):
+            driver.store.start(run._replace(forked_from=loop.id), inputs, decision)
+
+    def test_a_run_that_has_begun_cannot_fork_once_more(self, driver: Driver) -> None:
+        origin = self.twice_drafted(driver)
+        run, inputs, decision = branched(driver, origin, 2)
+        run = driver.store.start(run, inputs, decision)
+        self.refused(driver, altered(decision._replace(run=run), seq=2, visit=1, source="draft"))
 
     def refused(self, driver: Driver, move: Decision) -> None:
         before = driver.store.get(move.run.id)

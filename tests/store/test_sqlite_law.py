@@ -118,6 +118,7 @@ UPDATES = {
     "name": "UPDATE runs SET name = 'other' WHERE uid = :uid",
     "input": "UPDATE runs SET input_digest = x'00' WHERE uid = :uid",
     "started_at": "UPDATE runs SET started_at = 0 WHERE uid = :uid",
+    "forked_from": "UPDATE runs SET forked_from = 'other' WHERE uid = :uid",
     "or replace": "UPDATE OR REPLACE runs SET state = 'choice' WHERE uid = :uid",
     "or ignore": "UPDATE OR IGNORE runs SET state = 'choice' WHERE uid = :uid",
     "onto another": "UPDATE OR REPLACE runs SET id = (SELECT max(id) FROM runs) WHERE uid = :uid",
@@ -295,6 +296,57 @@ def test_a_rewind_by_hand_that_the_law_allows_moves_the_run(
     hand.commit()
     moved = driver.store.get(runs["dead"].id)
     assert (moved.state, moved.status, moved.seq, moved.visit) == ("draft", "ready", 4, 4)
+
+
+FORKED: dict[str, dict[str, Any]] = {
+    "of nobody": {"forked_from": None},
+    "of one that is not there": {"forked_from": "nobody"},
+    "of another workflow": {"of": "loop", "of_seq": 1, "target": "turn"},
+    "at another run's row": {"of": "ready"},
+    "at a row to come": {"of_seq": 4},
+    "at no row": {"of_seq": None},
+    "to elsewhere": {"target": "human"},
+    "to the end": {"of_seq": 3, "target": "lost"},
+    "into the end": {"of_seq": 3, "target": "lost", "status": "dead"},
+    "into another visit": {"visit": 2},
+    "into another attempt": {"attempt": 2},
+    "that is driven": {"status": "running"},
+    "from somewhere": {"source": "fetch"},
+    "out of sequence": {"seq": 2},
+    "of an older epoch": {"epoch": 1},
+}
+
+
+def branched(hand: sqlite3.Connection, runs: Runs, verb: str, **changed: Any) -> None:
+    """Give birth by hand to a run that branches off the dead one in `draft`, but for what is changed."""
+    origin = runs[changed.pop("of", "dead")]
+    hand.execute(
+        f"INSERT INTO {BIRTH[:-1]}, forked_from) SELECT 'new', workflow_id, name, NULL, input_digest, '', 'ready', 0, "
+        "x'00', 0, 0, 1, 0, 0, ? FROM runs WHERE uid = ?",
+        (changed.pop("forked_from", origin.id), runs["dead"].id),
+    )
+    ((row,),) = hand.execute("SELECT id FROM runs WHERE uid = 'new'").fetchall()
+    born = origin._replace(row=row, seq=0, epoch=0, state="")
+    hand.execute(*ledger(born, verb, **({"event": "fork", "of_seq": 2} | changed)))
+
+
+@pytest.mark.parametrize("attack", FORKED)
+def test_a_fork_by_hand_that_the_law_does_not_allow_begins_nowhere(
+    hand: sqlite3.Connection, runs: Runs, attack: str
+) -> None:
+    for verb in VERBS:
+        with suppress(sqlite3.IntegrityError):
+            branched(hand, runs, verb, **FORKED[attack])
+        assert hand.execute("SELECT state, seq FROM runs WHERE uid = 'new'").fetchall() == [("", 0)]
+        hand.rollback()
+
+
+def test_a_fork_by_hand_that_the_law_allows_begins(hand: sqlite3.Connection, driver: Driver, runs: Runs) -> None:
+    """So that what is refused above is refused for what is changed in it."""
+    branched(hand, runs, "INSERT INTO")
+    hand.commit()
+    born = driver.store.get("new")
+    assert (born.state, born.status, born.seq, born.visit) == ("draft", "ready", 1, 1)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,4 +1,4 @@
-"""Going back: what a rewind decides, and what it says when it may not."""
+"""Going back: what a rewind and a fork decide, and what they say when they may not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fsm.errors import IllegalTransition
-from fsm.kernel.past import changed, rewind
+from fsm.kernel.past import branch, changed, fork, rewind
 from fsm.model.run import Artifact, Moment, Run, Transition
 from tests.engine.builders import NOW, flow_of, run_at
 
@@ -101,3 +101,41 @@ def test_a_run_goes_back_to_no_end(end: str) -> None:
 def test_a_run_goes_back_to_no_other_version_of_its_workflow() -> None:
     with pytest.raises(IllegalTransition, match=r"belongs to version 1.*moved to version 2 since.*fork it at 2"):
         back(run_at(FLOW, "work"), moment(digest="another"))
+
+
+def branched(then: Moment, *written: Artifact, reason: str | None = None) -> tuple[Run, Transition]:
+    origin = run_at(FLOW, "human", status="dead", key="old", output=1, reason="so", tries={"1": 1}, due_at=3)
+    new = branch(origin, then, "01NEW", "new", NOW + 7)
+    assert (new.id, new.key, new.forked_from, new.row) == ("01NEW", "new", origin.id, 0)
+    assert (new.state, new.status, new.seq, new.head, new.epoch) == ("", "ready", 0, b"", 1)
+    decided = fork(FLOW, origin, new, then, written, "ana", reason)
+    assert decided.transition is not None
+    assert decided.artifacts == written
+    assert not decided.takes
+    return decided.run, decided.transition
+
+
+def test_a_fork_begins_where_the_transition_led_with_the_counts_of_then() -> None:
+    run, told = branched(moment(row(5), visits={"work": 2}), Artifact("work", "1"), reason="what if")
+    assert (run.state, run.status, run.seq, run.visit, run.attempt, run.tries) == ("work", "ready", 1, 1, 1, {})
+    assert (run.visits, run.entered_at, run.started_at, run.updated_at) == ({"work": 2}, *[NOW + 7] * 3)
+    assert (run.due_at, run.awaits, run.output, run.reason, run.interrupted) == (None, (), None, None, False)
+    assert (told.source, told.event, told.target, told.of_seq, told.visit, told.visits) == (
+        "", "fork", "work", 5, 1, {"work": 2},
+    )  # fmt: skip
+    assert (told.actor, told.detail) == ("ana", {"run": run_at(FLOW, "work").id, "reason": "what if"})
+
+
+def test_a_fork_without_counts_or_a_reason_says_nothing_of_them() -> None:
+    _, told = branched(moment(visits={}))
+    assert (told.visits, told.detail) == (None, {"run": run_at(FLOW, "work").id})
+
+
+def test_a_fork_is_pinned_as_the_old_run_was_then() -> None:
+    new = branch(run_at(FLOW, "human"), moment(digest="older"), "01NEW", None, NOW)
+    assert (new.digest, new.version) == ("older", 1)
+
+
+def test_a_fork_begins_at_no_end() -> None:
+    with pytest.raises(IllegalTransition, match='transition 2 led to "done", where a run ends; name an earlier one'):
+        branched(moment(row(target="done")))

@@ -96,11 +96,12 @@ class SqliteStore(Records, Past, Removal, Pruning):
     ) -> Run:
         ((row,),) = sql.execute(
             "INSERT INTO runs(id, uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, "
-            "entered_at, attempt, epoch, worker_id, started_at, updated_at) VALUES ("
+            "entered_at, attempt, epoch, worker_id, started_at, updated_at, forked_from) VALUES ("
             "(SELECT max(ifnull((SELECT max(id) FROM runs), 0), row) + 1 FROM vacated),"
-            "?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?) RETURNING id",
+            "?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?,?) RETURNING id",
             (run.id, prepared.workflow_id, run.workflow, run.key, input_digest(inputs), run.status,
-             prepared.decision.run.head, run.started_at, run.epoch, worker, run.started_at, run.started_at),
+             prepared.decision.run.head, run.started_at, run.epoch, worker, run.started_at, run.started_at,
+             run.forked_from),
         ).fetchall()  # fmt: skip
         prepared.place(row)
         if inputs:
