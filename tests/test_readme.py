@@ -187,16 +187,26 @@ def test_every_recording_is_what_happens(block: Block, shop: Path) -> None:
 # -- the interfaces
 
 
-def own_options(command: str) -> set[str]:
-    """Return the options of a command without those that all commands share."""
-    return options(command) - options(None) - {"--quiet"}
-
-
-def options(command: str | None) -> set[str]:
+def found(*words: str) -> click.Command | None:
+    """Return the command that words begin with, the inner one of a group."""
     with click.Context(face) as ctx:
-        found = face if command is None else face.get_command(ctx, command)
-    assert found is not None
-    return {word for parameter in found.params if isinstance(parameter, click.Option) for word in parameter.opts}
+        command = face.get_command(ctx, words[0])
+    return command.commands.get(words[1], command) if isinstance(command, click.Group) and len(words) > 1 else command
+
+
+def every_command() -> list[str]:
+    """Return every command, those of a group each with the group's name before it."""
+    lines = []
+    for name in COMMANDS:
+        command = found(name)
+        lines += [f"{name} {verb}" for verb in command.commands] if isinstance(command, click.Group) else [name]
+    return lines
+
+
+def options(*words: str) -> set[str]:
+    command = found(*words) if words else face
+    assert command is not None
+    return {word for parameter in command.params if isinstance(parameter, click.Option) for word in parameter.opts}
 
 
 def command_lines() -> Iterator[list[str]]:
@@ -215,20 +225,21 @@ def test_every_command_line_names_a_command_and_options_that_it_has() -> None:
     lines = list(command_lines())
     assert {words[0] for words in lines} >= set(COMMANDS)
     for words in lines:
-        command = words[0] if not words[0].startswith("-") else None
-        assert command is None or command in COMMANDS, words
+        command = words[:2] if not words[0].startswith("-") else []
+        assert not command or words[0] in COMMANDS, words
         given = {word for word in words if re.match(r"-{1,2}[a-z]", word)}
-        assert given <= options(command) | options(None) | {"--help", "-h"}, words
+        assert given <= options(*command) | options() | {"--help", "-h"}, words
 
 
 def test_the_table_of_commands_lists_each_with_its_own_options() -> None:
     told = {
-        codes(row[0])[0].split()[1]: set(codes(row[2])) for row in rows("command", "what it does", "options of its own")
+        re.sub(r"^fsm ([a-z]+(?: [a-z]+)?).*", r"\1", codes(row[0])[0]): set(codes(row[2]))
+        for row in rows("command", "what it does", "options of its own")
     }
-    assert list(told) == list(COMMANDS)
+    assert list(told) == every_command()
     shared = {"--store", "--definitions", "--import", "--json", "--quiet", "-q"}
-    assert options(None) - {"--version", "--help", "-h"} == shared
-    assert told == {command: options(command) - shared for command in COMMANDS}
+    assert options() - {"--version", "--help", "-h"} == shared
+    assert told == {command: options(*command.split()) - shared for command in told}
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:

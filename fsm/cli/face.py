@@ -26,6 +26,7 @@ COMMANDS = {
     "history": "Print a run's ledger.",
     "signal": "Send a signal to a run.",
     "cancel": "End a run where it stands.",
+    "dead": "List, show, redrive and drop dead runs.",
     "redrive": "Let a failed run try again.",
     "complete": "Vouch for what a run asks a person about.",
     "rewind": "Take a run back to an earlier transition.",

@@ -15,3 +15,20 @@ class DeadLetter(NamedTuple):
     def state(self) -> str:
         """The state that failed; of a run that ended by choice, the one it stands in."""
         return self.failure.source if self.failure else self.run.state
+
+
+class Tried(NamedTuple):
+    """One attempt of the visit that failed, and why it did.
+
+    Attributes:
+        at: when it ended, UTC in milliseconds.
+        attempt: from 1; a redrive counts anew.
+        kind: the class that was raised, or the engine's verdict.
+        interrupted: whether it may have had its effect all the same.
+    """
+
+    at: int
+    attempt: int
+    kind: str
+    message: str
+    interrupted: bool

@@ -5,7 +5,7 @@ from heapq import merge
 from itertools import islice
 
 from fsm.engine.engine import Engine
-from fsm.model.letter import DeadLetter
+from fsm.model.letter import DeadLetter, Tried
 from fsm.model.run import Run, Status
 
 _PAGE_RUNS = 500
@@ -41,6 +41,19 @@ def letters(
 def letter_of(engine: Engine, run: Run) -> DeadLetter:
     """Return a run with the error behind it."""
     return DeadLetter(run, engine.store.last_failure(run))
+
+
+def attempts(engine: Engine, letter: DeadLetter) -> list[Tried]:
+    """Return every failed attempt of the visit that failed, in order; none where no error lies behind the run."""
+    if letter.failure is None:
+        return []
+    tried, visit, attempt = [], 0, 0
+    for row, _ in engine.follow(letter.run.id, letter.failure.visit - 1):
+        if visit == letter.failure.visit and row.event.partition(":")[0] in ("retry", "error", "fault"):
+            detail = row.detail or {}
+            tried.append(Tried(row.at, attempt, detail.get("class", ""), detail.get("message", ""), row.interrupted))
+        visit, attempt = row.visit, row.attempt
+    return tried
 
 
 def _runs(engine: Engine, workflow: str | None, status: Status, before: str | None) -> Iterator[Run]:

@@ -26,14 +26,15 @@ def redrive(
         IllegalTransition: the run is neither, or was never in that state.
         UsageError: a change is of no name of the workflow, or of another type than its input.
     """
+    return engine.move(run_id, lambda run: decided(engine, run, at, changes or {}, actor, reason))
 
-    def move(run: Run) -> Decision:
-        flow = engine.workflow(run)
-        failed = None if moves.asks_person(run) else engine.store.last_failure(run)
-        visited = None if at is None else engine.store.visited(run)
-        written = checked_changes(flow, changes or {})
-        return moves.redrive(
-            flow, run, failed, engine.clock.now(), actor, reason, at=at, visited=visited, changes=written
-        )
 
-    return engine.move(run_id, move)
+def decided(
+    engine: Engine, run: Run, at: str | None, changes: Mapping[str, Any], actor: str | None, reason: str | None
+) -> Decision:
+    """Return what a redrive would commit; raises as `redrive`."""
+    flow = engine.workflow(run)
+    failed = None if moves.asks_person(run) else engine.store.last_failure(run)
+    visited = None if at is None else engine.store.visited(run)
+    written = checked_changes(flow, changes)
+    return moves.redrive(flow, run, failed, engine.clock.now(), actor, reason, at=at, visited=visited, changes=written)
