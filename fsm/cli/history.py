@@ -7,61 +7,62 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fsm import operations
 from fsm.cli import options
-from fsm.cli.output import as_json, colours, room, stream
-from fsm.cli.session import session
-from fsm.kernel.decide import values_of
-from fsm.model.run import Artifact, Run
-from fsm.render.history import Ledger, fields
+from fsm.cli.output import as_json, colours, room, stream, tell
+from fsm.cli.session import Session, session
+from fsm.errors import UsageError
+from fsm.render.history import Ledger, Told, fields
 
 if TYPE_CHECKING:
-    from fsm.engine.engine import Engine
-    from fsm.store import Written
+    from types import ModuleType
 
 PAGE_ROWS = 200
 
 
 @click.command("history")
 @options.run_id
-@click.option("--values", is_flag=True, help="With the input, and what each transition wrote.")
+@click.option("--values", is_flag=True, help="With the input, and what was read and written.")
 @options.store
+@options.imports
 @options.json
 def command(run_id: str, values: bool) -> int:
     """Print a run's ledger.
 
-    One line for each transition, oldest first; with --json, one JSON object on each line.
+    One line for each transition, oldest first; with --json, one JSON object on each line. With --values, the values
+    that each transition wrote follow it, and before them those that the action had read: what its parameters name, if
+    it can be imported, and what the definition says it reads.
     """
     here = session()
-    with here.existing() as engine:
+    with here.existing(_actions(here) if values else ()) as engine:
         run = engine.get(run_id)
-        inputs = _inputs(engine, run) if values else ()
-        written = engine.follow(run.id)
-        if here.options.json:
-            stream(_documents(written, inputs, values=values))
-        else:
-            stream(_pages(written, inputs, values=values))
+        rows: Iterable[Told] = (
+            operations.history(engine, run.id) if values else ((row, None, ()) for row, _ in engine.follow(run.id))
+        )
+        stream(_documents(rows, values=values) if here.options.json else _pages(rows))
     return 0
 
 
-def _inputs(engine: "Engine", run: Run) -> tuple[Artifact, ...]:
-    """Return what the run was started with, whatever an operator made of it since."""
-    names = engine.workflow(run).definition.input
-    texts = engine.store.values_at(run, names, 0)
-    return tuple(Artifact(name, texts[name]) for name in names if name in texts)
+def _actions(here: Session) -> "list[ModuleType]":
+    """Return the modules with actions, or none where they cannot be had: looking does without."""
+    from fsm.actions.registry import Registry  # noqa: PLC0415 - only for values
+
+    try:
+        modules = here.modules()
+        Registry(modules)
+    except UsageError as fault:
+        tell(f"without the actions, values are shown as read only where the definition says so: {fault}")
+        return []
+    return modules
 
 
-def _documents(written: "Iterable[Written]", inputs: tuple[Artifact, ...], *, values: bool) -> Iterator[str]:
-    for row, artifacts in written:
-        given = values_of(inputs) if values and row.seq == 1 else None
-        yield as_json(fields(row, artifacts if values else None, given), indent=None)
+def _documents(rows: Iterable[Told], *, values: bool) -> Iterator[str]:
+    for row, read, written in rows:
+        yield as_json(fields(row, read, written if values else None), indent=None)
 
 
-def _pages(written: "Iterable[Written]", inputs: tuple[Artifact, ...], *, values: bool) -> Iterator[str]:
+def _pages(rows: Iterable[Told]) -> Iterator[str]:
     ledger = Ledger(room(), None, colour=colours(sys.stdout))
-    rows = iter(written)
+    rows = iter(rows)
     while page := list(islice(rows, PAGE_ROWS)):
-        yield ledger.page([(row, _shown(row.seq, artifacts, inputs) if values else ()) for row, artifacts in page])
-
-
-def _shown(seq: int, artifacts: tuple[Artifact, ...], inputs: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
-    return (*inputs, *artifacts) if seq == 1 else artifacts
+        yield ledger.page(page)

@@ -5,6 +5,7 @@ then, so that the newest value of every name is the one that counts, here as eve
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from fsm.errors import IllegalTransition
 from fsm.kernel.decide import row_of
@@ -61,8 +62,8 @@ def branch(origin: Run, then: Moment, run_id: str, key: str | None, now: int) ->
 
 
 def fork(
-    flow: Workflow, origin: Run, run: Run, then: Moment, written: Sequence[Artifact], actor: str | None,
-    reason: str | None,
+    flow: Workflow, origin: Run, run: Run, then: Moment, written: Sequence[Artifact], changed: Sequence[str],
+    actor: str | None, reason: str | None,
 ) -> Decision:  # fmt: skip
     """Return the decision by which a new run begins where a transition of another one led.
 
@@ -70,6 +71,7 @@ def fork(
         flow: what the new run is pinned to.
         run: of `branch`.
         written: what it shall hold besides its inputs.
+        changed: the names that it has other values of than the other run had then.
 
     Raises:
         IllegalTransition: the transition led to an end.
@@ -77,7 +79,11 @@ def fork(
     require_entry(flow, origin, "fork", then)
     to = then.transition
     after = run._replace(state=to.target, seq=1, visit=1, visits=then.visits)
-    detail = {"run": origin.id} if reason is None else {"run": origin.id, "reason": reason}
+    detail: dict[str, Any] = {"run": origin.id}
+    if changed:
+        detail["set"] = list(changed)
+    if reason is not None:
+        detail["reason"] = reason
     row = row_of(run, after, "fork", actor=actor, detail=detail, of_seq=to.seq, visits=then.visits or None)
     return Decision(after, row, tuple(written))
 

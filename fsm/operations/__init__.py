@@ -10,7 +10,8 @@ from fsm.operations.dead_letters import dead_letters
 from fsm.operations.drop import drop
 from fsm.operations.effects import effects
 from fsm.operations.fork import fork
+from fsm.operations.history import history
 from fsm.operations.redrive import redrive
 from fsm.operations.rewind import rewind
 
-__all__ = ["complete", "dead_letters", "drop", "effects", "fork", "redrive", "rewind"]
+__all__ = ["complete", "dead_letters", "drop", "effects", "fork", "history", "redrive", "rewind"]

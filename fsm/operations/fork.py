@@ -42,9 +42,10 @@ def fork(
     kept = {name: value for name, value in held(engine, origin, then, names) if name not in unset}
     _require_known(flow, names, unset)
     kept |= dict(checked_changes(flow, changes or {}))
+    changed = sorted({*(changes or {}), *unset})
     inputs = [Artifact(name, kept[name]) for name in flow.definition.input if name in kept]
     written = [Artifact(name, kept[name]) for name in sorted(kept) if name not in flow.definition.input]
-    found = engine.bear(run, inputs, past.fork(flow, origin, run, then, written, actor, reason))
+    found = engine.bear(run, inputs, past.fork(flow, origin, run, then, written, changed, actor, reason))
     if found.id != run.id:
         _require_same(engine, found, origin, at, inputs, written)
     return found

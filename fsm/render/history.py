@@ -21,6 +21,11 @@ COLUMNS = (
     Column("DETAIL", least=12, spare=1),
 )
 _INDENT = "    "
+_GIVEN = "    given "
+_READ = "    read "
+
+Told = tuple[Transition, Mapping[str, str] | None, Iterable[Artifact]]
+"""A transition, what was read before it (None where nobody reads), and what it wrote; JSON texts."""
 
 
 class Ledger:
@@ -38,20 +43,22 @@ class Ledger:
         self._colour = colour
         self._is_begun = False
 
-    def page(self, rows: Sequence[tuple[Transition, Iterable[Artifact]]]) -> str:
-        """Return more rows, each followed by the values given with it; the first page has the titles."""
-        cells = [_cells(transition, self._zone) for transition, _ in rows]
+    def page(self, rows: Sequence[Told]) -> str:
+        """Return more rows, each followed by what was read and written; the first page has the titles."""
+        cells = [_cells(row, self._zone) for row, _, _ in rows]
         table = self._table
         lines = table.lines(cells) if self._is_begun else table.head(cells, colour=self._colour)
         shown = [] if self._is_begun else [lines.pop(0)]
         self._is_begun = True
-        for line, (_, values) in zip(lines, rows, strict=True):
-            shown += [line, *(self._value(name, text) for name, text in values)]
+        for line, (row, read, written) in zip(lines, rows, strict=True):
+            lead = _GIVEN if row.seq == 1 else _READ
+            shown += [line, *(self._value(lead, name, text) for name, text in (read or {}).items())]
+            shown += [self._value(_INDENT, name, text) for name, text in written]
         return "\n".join(shown)
 
-    def _value(self, name: str, text: str | None) -> str:
+    def _value(self, lead: str, name: str, text: str | None) -> str:
         said = f"{name} has no value" if text is None else f"{name} = {text[: self._room]}"
-        shown = safe(_INDENT + said)
+        shown = safe(lead + said)
         return shown if self._room is None else filled(shown, self._room).rstrip()
 
 
@@ -86,15 +93,15 @@ def told(row: Transition) -> str:
 
 
 def fields(
-    row: Transition, values: Iterable[Artifact] | None = None, inputs: Mapping[str, Any] | None = None
+    row: Transition, read: Mapping[str, str] | None = None, written: Iterable[Artifact] | None = None
 ) -> dict[str, Any]:
     """Return a transition as JSON; instants are RFC 3339 in UTC.
 
     Args:
         row: of the ledger.
-        values: the artifacts it wrote; None leaves them out. Names without a value, which a rewind took back or
+        read: what was read before it: for the first one the inputs; None leaves it out.
+        written: the artifacts it wrote; None leaves them out. Names without a value, which a rewind took back or
             which were pruned, are listed apart.
-        inputs: of the run, for its first transition; None leaves them out.
     """
     found: dict[str, Any] = {
         "seq": row.seq,
@@ -114,10 +121,10 @@ def fields(
         "detail": row.detail,
         "hash": row.hash.hex(),
     }
-    if inputs is not None:
-        found["input"] = dict(inputs)
-    if values is not None:
-        written = list(values)
-        found["artifacts"] = {name: json.loads(text) for name, text in written if text is not None}
-        found["unwritten"] = [name for name, text in written if text is None]
+    if read is not None:
+        found["input" if row.seq == 1 else "read"] = {name: json.loads(text) for name, text in read.items()}
+    if written is not None:
+        artifacts = list(written)
+        found["artifacts"] = {name: json.loads(text) for name, text in artifacts if text is not None}
+        found["unwritten"] = [name for name, text in artifacts if text is None]
     return found

@@ -139,7 +139,10 @@ class Store(Protocol):
         """Return what a run was right after the transition of this seq. Raises NotFound, naming those there are."""
 
     def values_at(self, run: Run, names: Iterable[str], seq: int) -> dict[str, str]:
-        """Return of each name the value that it had right after a transition; seq 0 gives the inputs as given."""
+        """Return of each name the value that it had right after a transition."""
+
+    def inputs(self, run: Run) -> dict[str, str]:
+        """Return what a run was given at its start, by name, whatever an operator put in its place since."""
 
     def last_failure(self, run: Run) -> Transition | None:
         """Return the run's latest row that is an error edge or a fault, or None.

@@ -60,11 +60,40 @@ def test_history_as_json_is_a_document_for_each_line(desk: Desk) -> None:
 def test_history_shows_values_when_asked(desk: Desk) -> None:
     run_id = desk.run()
     out = desk.fsm("history", run_id, "--values").out
-    assert '    name = "Ana"\n    times = 1\n' in out
-    assert '    said = "Hello Ana"\n' in out
+    assert '    given name = "Ana"\n    given times = 1\n' in out
+    assert '    read name = "Ana"\n    read times = 1\n    said = "Hello Ana"\n' in out
     rows = [json.loads(line) for line in desk.fsm("history", run_id, "--values", "--json").out.splitlines()]
     assert [row["artifacts"] for row in rows] == [{}, {"said": "Hello Ana"}]
     assert [row.get("input") for row in rows] == [{"name": "Ana", "times": 1}, None]
+    assert [row.get("read") for row in rows] == [None, {"name": "Ana", "times": 1}]
+
+
+@pytest.mark.parametrize("broken", ['["nowhere.py"]', '["actions/greet.py", "actions/again.py"]'])
+def test_values_are_shown_without_the_actions_as_far_as_the_definition_tells(desk: Desk, broken: str) -> None:
+    run_id = desk.run()
+    desk.write("actions/again.py", "import fsm\n@fsm.action('greet.say')\ndef other() -> None: ...\n")
+    desk.write("fsm.toml", f"actions = {broken}\n")
+    code, out, err = desk.fsm("history", run_id, "--values", "--json")
+    assert code == 0
+    assert [json.loads(line).get("read") for line in out.splitlines()] == [None, {}]
+    assert "without the actions, values are shown as read only where the definition says so" in err
+    assert desk.fsm("history", run_id).err == ""
+
+
+def test_inputs_are_shown_as_they_were_given_and_what_was_read_as_it_was_then(desk: Desk) -> None:
+    run_id = desk.run()
+    desk.fsm("rewind", run_id, "--to", "1", "--yes")
+    new = desk.fsm("fork", run_id, "--at", "1", "--set", "name=Eva").out.strip()
+    desk.fsm("resume")
+    rows = [json.loads(line) for line in desk.fsm("history", new, "--values", "--json").out.splitlines()]
+    assert [(row["event"], row.get("input"), row.get("read")) for row in rows] == [
+        ("fork", {"name": "Eva", "times": 1}, None), ("success", None, {"name": "Eva", "times": 1}),
+    ]  # fmt: skip
+    rows = [json.loads(line) for line in desk.fsm("history", run_id, "--values", "--json").out.splitlines()]
+    assert [(row["event"], row.get("input"), row.get("read")) for row in rows] == [
+        ("start", {"name": "Ana", "times": 1}, None), ("success", None, {"name": "Ana", "times": 1}),
+        ("rewind", None, None), ("success", None, {"name": "Ana", "times": 1}),
+    ]  # fmt: skip
 
 
 def test_a_run_is_named_by_the_beginning_of_its_id(desk: Desk) -> None:

@@ -32,7 +32,11 @@ def branched(driver: Driver, origin: Run, at: int, key: str | None = None) -> tu
     driver.now += 1
     run = past.branch(origin, then, driver.new().id, key, driver.now)
     written = [Artifact(name, values[name]) for name in sorted(values) if name != "uri"]
-    return run, [Artifact("uri", values["uri"])], past.fork(driver.flow(run), origin, run, then, written, "ana", None)
+    return (
+        run,
+        [Artifact("uri", values["uri"])],
+        past.fork(driver.flow(run), origin, run, then, written, [], "ana", None),
+    )
 
 
 class Past(Subject):

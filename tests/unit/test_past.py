@@ -108,7 +108,7 @@ def branched(then: Moment, *written: Artifact, reason: str | None = None) -> tup
     new = branch(origin, then, "01NEW", "new", NOW + 7)
     assert (new.id, new.key, new.forked_from, new.row) == ("01NEW", "new", origin.id, 0)
     assert (new.state, new.status, new.seq, new.head, new.epoch) == ("", "ready", 0, b"", 1)
-    decided = fork(FLOW, origin, new, then, written, "ana", reason)
+    decided = fork(FLOW, origin, new, then, written, ["work"] if written else [], "ana", reason)
     assert decided.transition is not None
     assert decided.artifacts == written
     assert not decided.takes
@@ -123,7 +123,7 @@ def test_a_fork_begins_where_the_transition_led_with_the_counts_of_then() -> Non
     assert (told.source, told.event, told.target, told.of_seq, told.visit, told.visits) == (
         "", "fork", "work", 5, 1, {"work": 2},
     )  # fmt: skip
-    assert (told.actor, told.detail) == ("ana", {"run": run_at(FLOW, "work").id, "reason": "what if"})
+    assert (told.actor, told.detail) == ("ana", {"run": run_at(FLOW, "work").id, "set": ["work"], "reason": "what if"})
 
 
 def test_a_fork_without_counts_or_a_reason_says_nothing_of_them() -> None:

@@ -50,6 +50,13 @@ class Past(Opened):
                 written[name] = None if digest == TOMBSTONE else digest
         return written
 
+    def inputs(self, run: Run) -> dict[str, str]:
+        found = []
+        for (name,) in self._read(_NAMES, {"run": run.row}):
+            found += self._read("SELECT id, name, value FROM artifacts WHERE run_id = ? AND name = ? AND seq = 0",
+                                (run.row, name))  # fmt: skip
+        return {name: value for _, name, value in sorted(found) if value is not None}
+
     def values_at(self, run: Run, names: Iterable[str], seq: int) -> dict[str, str]:
         found = {}
         for name in names:
