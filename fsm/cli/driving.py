@@ -7,6 +7,7 @@ from fsm.cli.exits import Exit, Halted, Terminated, of_status
 from fsm.cli.output import as_json, emit, kept_clean, tell
 from fsm.cli.session import ACTIONS_CURE, Session
 from fsm.errors import MissingAction, UsageError
+from fsm.model.pause import covering
 from fsm.render.endings import ending
 from fsm.render.runs import fields
 
@@ -50,14 +51,20 @@ def concluded(session: Session, engine: "Engine", run: "Run") -> Exit:
     elif run.status == "succeeded" and run.output is not None:
         emit(run.output if isinstance(run.output, str) else as_json(run.output))
     explained(session, engine, run)
-    return of_status(run.status)
+    return parked(engine, run) or of_status(run.status)
+
+
+def parked(engine: "Engine", run: "Run") -> Exit | None:
+    """Return the exit code for a run that a pause holds back."""
+    return Exit.PARKED if covering(engine.store.pauses(), run) else None
 
 
 def explained(session: Session, engine: "Engine", run: "Run") -> None:
     """Say on stderr how a run ended, or what it waits for."""
     if not session.options.quiet:
         redrivable = run.status in ("failed", "dead") and engine.store.last_failure(run) is not None
-        tell(ending(run, engine.workflow(run), session.line, None, redrivable=redrivable))
+        pauses = covering(engine.store.pauses(), run)
+        tell(ending(run, engine.workflow(run), session.line, None, redrivable=redrivable, pauses=pauses))
 
 
 def moved(session: Session, engine: "Engine", run: "Run") -> None:

@@ -31,6 +31,8 @@ COMMANDS = {
     "complete": "Vouch for what a run asks a person about.",
     "rewind": "Take a run back to an earlier transition.",
     "fork": "Begin a new run where another one was.",
+    "pause": "Hold back everything, a workflow, or a state of it.",
+    "unpause": "End a pause.",
 }
 """Every command with the first line of its help, so that the list of them imports none."""
 

@@ -86,4 +86,6 @@ quiet = _shared("--quiet", "-q", is_flag=True, help="Print no progress and no su
 
 run_id = click.argument("run_id", metavar="RUN", type=RUN_ID)
 actor = click.option("--actor", type=TEXT, metavar="NAME", help="Who does this.")
-reason = click.option("--reason", type=TEXT, metavar="TEXT", help="Why; kept in the ledger.")
+reason = click.option("--reason", type=TEXT, metavar="TEXT", help="Why; kept with what was done.")
+of_workflow = click.option("--workflow", type=TEXT, metavar="NAME", help="Only this workflow, all its versions.")
+of_state = click.option("--state", type=TEXT, metavar="NAME", help="Only this state of the workflow.")

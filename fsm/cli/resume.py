@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from fsm.cli import options
-from fsm.cli.driving import concluded, drive, explained
+from fsm.cli.driving import concluded, drive, explained, parked
 from fsm.cli.exits import Exit, of_status
 from fsm.cli.output import as_json, colours, emit, room, tell
 from fsm.cli.progress import progress
 from fsm.cli.session import ACTIONS_CURE, session
 from fsm.model.definition import ActionState
+from fsm.render.pauses import told, unpause
 from fsm.render.runs import fields, listed
 
 if TYPE_CHECKING:
@@ -78,13 +79,19 @@ def _all(here: "Session", engine: "Engine", watching: "Silent", until: "Until") 
     if left:
         tell(f"Error: {left} run{'s' if left > 1 else ''} could not go on for want of an action; {ACTIONS_CURE}")
         return Exit.USAGE
-    codes = {of_status(run.status) for run in runs}
+    codes = {parked(engine, run) or of_status(run.status) for run in runs}
+    if engine.store.held_back(engine.clock.now()):
+        codes.add(Exit.PARKED)
     return next((code for code in (Exit.FAULTS, Exit.PARKED) if code in codes), Exit.FINE)
 
 
 def _told(here: "Session", engine: "Engine", runs: "Sequence[Run]", left: int) -> None:
     if not runs and not left:
         tell("nothing to resume")
+    if held_back := engine.store.held_back(engine.clock.now()):
+        tell(f"held back: {held_back} run{'' if held_back == 1 else 's'}")
+        for pause in engine.store.pauses():
+            tell(f"  {told(pause, None)}; this ends it:\n  {here.line(*unpause(pause))}")
     for run in runs:
         if run.status != "succeeded":
             explained(here, engine, run)

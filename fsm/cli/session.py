@@ -71,7 +71,9 @@ class Session:
             raise StoreError(f"{self.store.absolute().parent} does not exist; create the folder, or name another store")
         return Engine(self.store, definitions=files, actions=modules, watch=watch)
 
-    def existing(self, modules: "Sequence[ModuleType]" = (), watch: "Watcher | None" = None) -> "Engine":
+    def existing(
+        self, modules: "Sequence[ModuleType]" = (), watch: "Watcher | None" = None, *, files: Sequence[Path] = ()
+    ) -> "Engine":
         """Open the engine on a store that is there.
 
         Raises:
@@ -79,7 +81,7 @@ class Session:
         """
         if not self.store.exists():
             raise UsageError(f"no store at {self.store}; `fsm run` creates it")
-        return self.engine((), modules, watch)
+        return self.engine(files, modules, watch)
 
     def line(self, *words: str) -> str:
         """Return a command line that goes on from this one, with the options that it needs to do so."""

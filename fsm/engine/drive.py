@@ -7,6 +7,7 @@ from fsm.engine.perform import Caller, perform
 from fsm.errors import LeaseLost, MissingAction
 from fsm.kernel.decide import decide
 from fsm.model.definition import ActionState
+from fsm.model.pause import covering
 from fsm.model.run import Decision, Run
 from fsm.model.workflow import Workflow
 
@@ -54,16 +55,17 @@ async def carry(host: Host, flow: Workflow, run: Run, until: Until, *, is_claime
 
     Args:
         is_claimed: whether `run` is this host's already.
-        until: "rest" returns at a wait, a signal or a question to a person; "end" stays until the run has ended.
+        until: "rest" returns at a wait, a signal or a question to a person; "end" stays until the run has ended. A run
+            that is paused is returned in either case.
     """
     claimed = run if is_claimed else None
     while True:
         run = await _driven(host, flow, claimed) if claimed else host.store.get(run.id)
-        pause = None if run.is_final else _pause_ms(host, flow, run, until)
-        if pause is None:
+        delay = None if run.is_final or _is_paused(host, run) else _delay_ms(host, flow, run, until)
+        if delay is None:
             return run
-        if pause > 0:
-            await host.sleep(pause)
+        if delay > 0:
+            await host.sleep(delay)
         claimed = await host.claim(run.id)
 
 
@@ -75,7 +77,12 @@ async def _driven(host: Host, flow: Workflow, run: Run) -> Run:
         return host.store.get(run.id)
 
 
-def _pause_ms(host: Host, flow: Workflow, run: Run, until: Until) -> int | None:
+def _is_paused(host: Host, run: Run) -> bool:
+    """Return whether a pause keeps everybody from driving the run on; an action in flight may still end."""
+    return bool(covering(host.store.pauses(), run)) and not (run.status == "running" and host.store.held(run.id))
+
+
+def _delay_ms(host: Host, flow: Workflow, run: Run, until: Until) -> int | None:
     """Return how long to wait before the next claim, or None when the run has stopped."""
     if run.status == "ready":
         return 0

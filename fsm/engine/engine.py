@@ -18,6 +18,7 @@ from fsm.errors import IllegalTransition, KeyConflict, MissingAction, UsageError
 from fsm.kernel import moves
 from fsm.kernel.decide import begin, deadline_at, decide, values_of
 from fsm.model.definition import SignalState
+from fsm.model.pause import covering
 from fsm.model.run import Artifact, Decision, Kept, Run, Status
 from fsm.model.workflow import Workflow, own_names
 from fsm.store import Store, Written
@@ -112,7 +113,7 @@ class Engine:
         """Start a run, or find it by its key, and drive it until it stops.
 
         Sleeps through retry delays, and while another process drives the run. Returns when it has ended or rests: at a
-        wait, a signal, or a question to a person. The arguments are those of `start`.
+        wait, a signal, a pause, or a question to a person. The arguments are those of `start`.
 
         Args:
             until: "end" stays through waits and signals, too.
@@ -221,7 +222,7 @@ class Engine:
     ) -> Run:
         """Send a signal to a run: cross its edge if it is awaited now, keep it if a state still ahead declares it.
 
-        Does not drive the run on; `resume` does.
+        A run that is paused keeps it, too, and takes it when that is over. Does not drive the run on; `resume` does.
 
         Args:
             payload: JSON, as the definition's `payload` declares.
@@ -263,6 +264,8 @@ class Engine:
                 else "`match` refuses its payload"
             )
             raise IllegalTransition(run.state, f"signal:{signal.name}", legal_signals(flow, run), why)
+        if covering(self.store.pauses(), run):
+            return run if self.store.keep(run, signal, paused=True) else None
         if received is None:
             seen = max((other.id for other in earlier), default=0)
             return run if self.store.keep(run, signal, seen) else None

@@ -18,6 +18,7 @@ from fsm.expressions import EvaluationError, Expression
 from fsm.kernel.decide import CRASHES_MAX, deadline_at, evaluate, verdict
 from fsm.model.definition import ActionState, Probe, SignalState, SwitchState, WaitState
 from fsm.model.durations import DURATION_MAX_MS
+from fsm.model.pause import covering
 from fsm.model.run import PERSON, Chose, Elapsed, Failed, Failure, Rest, Result, Run, Succeeded
 from fsm.model.workflow import Workflow, own_names, writes_of
 from fsm.store import Store
@@ -188,6 +189,8 @@ class _Attempt:
             answer = await self._consult()
             if answer:
                 return answer
+            if covering(self.host.store.pauses(), self.run):  # since before the question was answered
+                return Rest(None)
             told = False
         if spent:
             return Failed(spent)

@@ -1,19 +1,24 @@
 """What to say when a run has stopped: how it ended, or what it waits for and the command that moves it on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 
 from fsm.model.definition import SignalState
+from fsm.model.pause import Pause
 from fsm.model.run import PERSON, Run
 from fsm.model.workflow import Workflow
 from fsm.render.instants import lasting, local, utc
+from fsm.render.pauses import told, unpause
 from fsm.render.terminal import safe
 
 Command = Callable[..., str]
 """From the words of a command to the line that a person can paste."""
 
 
-def ending(run: Run, flow: Workflow, command: Command, zone: tzinfo | None, *, redrivable: bool = False) -> str:
+def ending(
+    run: Run, flow: Workflow, command: Command, zone: tzinfo | None, *, redrivable: bool = False,
+    pauses: Sequence[Pause] = (),
+) -> str:  # fmt: skip
     """Return some lines about a run that is no longer driven.
 
     Args:
@@ -22,6 +27,7 @@ def ending(run: Run, flow: Workflow, command: Command, zone: tzinfo | None, *, r
         command: writes out a command line.
         zone: of the times shown; None is the machine's own.
         redrivable: whether there is an error behind a run that has ended.
+        pauses: what holds it back.
     """
     name = f"run {run.id} ({run.workflow}@{run.version})"
     took = f"{lasting(max(run.updated_at - run.started_at, 0))}, {run.seq} transition{'' if run.seq == 1 else 's'}"
@@ -34,6 +40,9 @@ def ending(run: Run, flow: Workflow, command: Command, zone: tzinfo | None, *, r
                 *_why(run),
                 *(_mend(run, command) if redrivable else []),
             ]
+        case _ if pauses:
+            until = _due(run, zone) if run.status == "waiting" else ""
+            lines = [f'{name} is paused in "{run.state}"{until}', *_paused(run, pauses, command, zone)]
         case "waiting":
             lines = [f'{name} waits in "{run.state}"{_due(run, zone)}', *_moves(run, flow, command)]
         case "ready":
@@ -53,6 +62,16 @@ def _why(run: Run) -> list[str]:
 def _mend(run: Run, command: Command) -> list[str]:
     return ["  once the cause is mended, this lets it try again from the state that failed:",
             f"  {command('redrive', run.id)} && {command('resume', run.id)}"]  # fmt: skip
+
+
+def _paused(run: Run, pauses: Sequence[Pause], command: Command, zone: tzinfo | None) -> list[str]:
+    lift = " && ".join(command(*unpause(pause)) for pause in pauses)
+    lines = [f"  {told(pause, zone)}" for pause in pauses]
+    if run.status == "waiting" and run.awaits == PERSON:
+        return [*lines, "  it asks a person, who may answer all the same; this ends the pause:", f"  {lift}"]
+    if run.status == "waiting" and run.awaits:
+        return [*lines, "  signals are kept meanwhile; this ends the pause:", f"  {lift}"]
+    return [*lines, "  this ends that, and drives the run on:", f"  {lift} && {command('resume', run.id)}"]
 
 
 def _due(run: Run, zone: tzinfo | None) -> str:

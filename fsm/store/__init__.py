@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from fsm.model.pause import PastPause, Pause
 from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
 from fsm.model.workflow import Workflow
 
@@ -75,6 +76,12 @@ class Store(Protocol):
     def newest(self, name: str) -> str | None:
         """Return the digest of the highest version of a workflow, or None."""
 
+    def workflows(self) -> set[str]:
+        """Return the names of the workflows that are saved."""
+
+    def states(self, workflow: str) -> set[str]:
+        """Return the states of all saved versions of a workflow; none where there is no such workflow."""
+
     def start(self, run: Run, inputs: Sequence[Artifact], decision: Decision) -> Run:
         """Create a run and cross its `start` edge, or branch it off another one.
 
@@ -104,14 +111,14 @@ class Store(Protocol):
         """Return runs, newest first; `before` continues after the last of the previous page."""
 
     def claimable(self, now: int, *, delayed: bool = False) -> list[str]:
-        """Return the ids of the runs that could go on now: ready, due, or left behind by a dead process.
+        """Return the ids of the runs that could go on now: ready, due, or left behind by a dead process; none paused.
 
         Args:
             delayed: also those in the delay before a retry, for a driver that sleeps through it.
         """
 
     def claim(self, run_id: str, now: int) -> Run | None:
-        """Take a run to drive it, or return None when it rests, has ended, or a living process holds it."""
+        """Take a run to drive it, or return None when it rests, has ended, is paused, or a living process holds it."""
 
     def held(self, run_id: str) -> bool:
         """Return whether a living process drives the run."""
@@ -124,6 +131,9 @@ class Store(Protocol):
 
     def commit(self, decisions: Sequence[Decision]) -> list[Run | None]:
         """Commit decisions in one transaction and return the runs as they are then; None for each that came too late.
+
+        A run that would go on in a paused state is `ready` instead, and its holder's no more. A signal that would move
+        one out of a paused state comes too late.
 
         Raises:
             IllegalTransition: the one decision given is no declared edge from where its run is.
@@ -167,12 +177,13 @@ class Store(Protocol):
     def dropped(self, run_id: str) -> Dropped | None:
         """Return who dropped a run, by its id or an unambiguous prefix of it; None if nobody did."""
 
-    def keep(self, run: Run, signal: Kept, seen: int | None = None) -> bool:
+    def keep(self, run: Run, signal: Kept, seen: int | None = None, *, paused: bool = False) -> bool:
         """Put a signal into the inbox of a run; False when the run or the message id is not as the caller saw it.
 
         Args:
             seen: the newest signal of this name that the caller looked at; one that came after it refuses this one,
                 since both together may be enough. None keeps it whatever there is.
+            paused: that the run is paused is why the signal is kept; one that is not, or no more, refuses it.
         """
 
     def message(self, run: Run, message_id: str) -> Kept | None:
@@ -180,6 +191,26 @@ class Store(Protocol):
 
     def kept(self, run: Run, names: Iterable[str]) -> list[Kept]:
         """Return the signals of these names that are neither consumed nor refused, oldest first."""
+
+    def pauses(self) -> list[Pause]:
+        """Return what is paused."""
+
+    def past_pauses(self, limit: int = 50) -> list[PastPause]:
+        """Return pauses that are over, the latest first."""
+
+    def held_back(self, now: int) -> int:
+        """Return how many runs are ready or due, and would go on but for a pause."""
+
+    def pause(self, pause: Pause) -> None:
+        """Hold back what a pause covers, in every process, from the moment of return; it takes the place of one before.
+
+        No claim takes a covered run, and one that commits goes no further. What is in flight may still commit.
+        """
+
+    def unpause(
+        self, workflow: str, state: str, now: int, *, actor: str | None = None, reason: str | None = None
+    ) -> Pause | None:
+        """End the pause of exactly this and return it, or None; runs whose signals came meanwhile are `ready`."""
 
     def checkpoint(self, run: Run, name: str) -> str | None:
         """Return a named result saved in this visit, or None."""

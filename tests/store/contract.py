@@ -10,6 +10,7 @@ from tests.store.contract_claims import Claims
 from tests.store.contract_commits import Commits
 from tests.store.contract_moves import Moves
 from tests.store.contract_past import Past
+from tests.store.contract_pauses import Pauses
 from tests.store.contract_pruning import Pruning
 from tests.store.contract_records import Records
 from tests.store.contract_removal import Removal
@@ -17,5 +18,5 @@ from tests.store.contract_runs import Runs, Workflows
 from tests.store.contract_signals import Signals
 
 
-class Contract(Workflows, Runs, Claims, Commits, Moves, Past, Records, Removal, Pruning, Signals, Attempts):
+class Contract(Workflows, Runs, Claims, Commits, Moves, Past, Pauses, Records, Removal, Pruning, Signals, Attempts):
     """Everything that `fsm.store.Store` promises."""

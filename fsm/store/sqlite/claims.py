@@ -4,6 +4,18 @@ import sqlite3
 
 from fsm.model.run import Run
 from fsm.store.lock import Life
+from fsm.store.sqlite.pauses import PAUSED
+
+_RESTING = f"""
+SELECT uid FROM runs WHERE status = 'ready' AND NOT {PAUSED}
+UNION SELECT uid FROM runs WHERE status = 'waiting' AND due_at IS NOT NULL
+-- Only retries leave `tries` behind, and a run that awaits somebody is in no delay.
+AND (due_at <= ? OR (? AND tries IS NOT NULL AND awaits IS NULL)) AND NOT {PAUSED}
+"""  # noqa: S608 - the texts of this package
+_DRIVEN = f"""
+SELECT uid, w.id, w.pid, runs.id, epoch FROM runs JOIN workers w ON w.id = worker_id
+WHERE status = 'running' AND NOT {PAUSED}
+"""  # noqa: S608
 
 
 class Holders:
@@ -31,18 +43,9 @@ class Holders:
 
 
 def claimable(sql: sqlite3.Connection, holders: Holders, now: int, *, delayed: bool) -> list[str]:
-    """Return the ids of runs that are ready, due, or left behind by a dead process, oldest first."""
-    rows = sql.execute(
-        "SELECT uid FROM runs WHERE status = 'ready' "
-        "UNION SELECT uid FROM runs WHERE status = 'waiting' AND due_at IS NOT NULL "
-        # Only retries leave `tries` behind, and a run that awaits somebody is in no delay.
-        "AND (due_at <= ? OR (? AND tries IS NOT NULL AND awaits IS NULL))",
-        (now, delayed),
-    ).fetchall()
-    claimed = sql.execute(
-        "SELECT r.uid, w.id, w.pid, r.id, r.epoch FROM runs r JOIN workers w ON w.id = r.worker_id "
-        "WHERE r.status = 'running'"
-    ).fetchall()
+    """Return the ids of runs that are ready, due, or left behind by a dead process, and not paused; oldest first."""
+    rows = sql.execute(_RESTING, (now, delayed)).fetchall()
+    claimed = sql.execute(_DRIVEN).fetchall()
     return sorted({*(uid for (uid,) in rows), *(uid for uid, *claim in claimed if not holders.hold(*claim))})
 
 
@@ -58,7 +61,7 @@ def held(sql: sqlite3.Connection, holders: Holders, run_id: str) -> bool:
 
 def could_go_on(sql: sqlite3.Connection, holders: Holders, run_id: str, now: int) -> bool:
     """Return whether a claim is worth a transaction."""
-    row = sql.execute("SELECT status, due_at FROM runs WHERE uid = ?", (run_id,)).fetchone()
+    row = sql.execute(f"SELECT status, due_at FROM runs WHERE uid = ? AND NOT {PAUSED}", (run_id,)).fetchone()  # noqa: S608
     if row is None:
         return False
     status, due_at = row

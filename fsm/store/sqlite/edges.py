@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from fsm.model.run import PERSON, Artifact, Decision, Kept, Run
 from fsm.store.ledger import digest_of, link
+from fsm.store.sqlite.pauses import Scopes, put_to_rest
 from fsm.store.sqlite.rows import TRANSITION_COLUMNS, columns_of
 
 _ROW = "(" + ",".join("?" * (2 + TRANSITION_COLUMNS.count(",") + 1)) + ")"
@@ -38,8 +39,8 @@ class Prepared:
         """Take the row number that a new run was given."""
         self.run = self.run._replace(row=row)
 
-    def wake(self) -> None:
-        """Take note that the run need not wait: what it awaits is here."""
+    def be_ready(self) -> None:
+        """Take note that the run need not wait, since what it awaits is here, or may not go on, since it is paused."""
         self.run = self.run._replace(status="ready")
 
 
@@ -74,7 +75,10 @@ def write(sql: sqlite3.Connection, batch: Sequence[Prepared]) -> set[int]:
     Raises:
         sqlite3.IntegrityError: the law refused a row; nothing of the batch may be committed then.
     """
-    moves = [prepared for prepared in batch if prepared.decision.transition]
+    paused = Scopes(sql)
+    moves = [
+        prepared for prepared in batch if prepared.decision.transition and not (paused and _barred(prepared, paused))
+    ]
     for prepared in moves:
         if prepared.decision.takes:
             _take(sql, prepared.run)
@@ -86,7 +90,24 @@ def write(sql: sqlite3.Connection, batch: Sequence[Prepared]) -> set[int]:
         if prepared.run.row in taken and (decision.signals or decision.refused or decision.fresh):
             _consume(sql, decision)
     _wake(sql, [p for p in batch if p.run.row in taken and p.run.awaits and p.run.awaits != PERSON])
+    if paused:
+        _hold_back(sql, [p for p in batch if p.run.row in taken], paused)
     return taken
+
+
+def _barred(prepared: Prepared, paused: Scopes) -> bool:
+    """Return whether a signal from outside would move a run out of a paused state; it is to be kept instead."""
+    row = prepared.decision.transition
+    return row is not None and prepared.decision.fresh is not None and paused.cover(prepared.run.workflow, row.source)
+
+
+def _hold_back(sql: sqlite3.Connection, taken: Sequence[Prepared], paused: Scopes) -> None:
+    """Let go of the runs that came to a state which is paused: what they did stands, and nothing new begins."""
+    held = [p for p in taken if p.run.status == "running" and paused.cover(p.run.workflow, p.run.state)]
+    if held:
+        put_to_rest(sql, [prepared.run.row for prepared in held])
+    for prepared in held:
+        prepared.be_ready()
 
 
 def _take(sql: sqlite3.Connection, run: Run) -> None:
@@ -155,4 +176,4 @@ def _wake(sql: sqlite3.Connection, waiting: Sequence[Prepared]) -> None:
             (prepared.run.row, prepared.decision.seen),
         )
         if woken.rowcount:
-            prepared.wake()
+            prepared.be_ready()

@@ -10,6 +10,7 @@ from fsm.model.run import Artifact, Kept, Run, Transition
 from fsm.store import Written
 from fsm.store.sqlite.base import Opened
 from fsm.store.sqlite.edges import store_signal
+from fsm.store.sqlite.pauses import PAUSED
 from fsm.store.sqlite.rows import TRANSITION_COLUMNS, transition_of
 
 _PAGE_ROWS = 500
@@ -73,13 +74,13 @@ class Records(Opened):
         return dict(self._read("SELECT target, max(visit) FROM transitions WHERE run_id = ? GROUP BY target",
                                (run.row,)))  # fmt: skip
 
-    def keep(self, run: Run, signal: Kept, seen: int | None = None) -> bool:
+    def keep(self, run: Run, signal: Kept, seen: int | None = None, *, paused: bool = False) -> bool:
         def put(sql: sqlite3.Connection) -> int | None:
             same = sql.execute(
-                "SELECT 1 FROM runs WHERE id = ? AND seq = ? AND epoch = ? AND status = ? "
+                f"SELECT 1 FROM runs WHERE id = ? AND seq = ? AND epoch = ? AND status = ? AND (NOT ? OR {PAUSED}) "  # noqa: S608
                 "AND NOT EXISTS(SELECT 1 FROM signals WHERE run_id = runs.id AND (message_id = ? "
                 "OR (id > ? AND name = ? AND used_seq IS NULL AND refused = 0)))",
-                (run.row, run.seq, run.epoch, run.status, signal.message_id, seen, signal.name),
+                (run.row, run.seq, run.epoch, run.status, paused, signal.message_id, seen, signal.name),
             ).fetchone()
             return store_signal(sql, run, signal, used_seq=None) if same else None
 

@@ -18,13 +18,14 @@ from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
 from fsm.store.sqlite.past import Past
+from fsm.store.sqlite.pauses import Pauses
 from fsm.store.sqlite.pruning import Pruning
 from fsm.store.sqlite.records import Records
 from fsm.store.sqlite.removal import Removal
 from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
 
 
-class SqliteStore(Records, Past, Removal, Pruning):
+class SqliteStore(Records, Past, Pauses, Removal, Pruning):
     """A `Store` in one file.
 
     Raises:
@@ -69,6 +70,14 @@ class SqliteStore(Records, Past, Removal, Pruning):
     def newest(self, name: str) -> str | None:
         rows = self._read("SELECT digest FROM workflows WHERE name = ? ORDER BY version DESC LIMIT 1", (name,))
         return rows[0][0] if rows else None
+
+    def workflows(self) -> set[str]:
+        return {name for (name,) in self._read("SELECT DISTINCT name FROM workflows")}
+
+    def states(self, workflow: str) -> set[str]:
+        of_it = "FROM edges WHERE workflow_id IN (SELECT id FROM workflows WHERE name = ?)"
+        return {state for (state,) in self._read(f"SELECT source {of_it} AND source <> '' UNION SELECT target {of_it}",
+                                                 (workflow, workflow))}  # fmt: skip
 
     # -- runs
 

@@ -16,7 +16,11 @@ CREATE INDEX runs_dead ON runs(name, state, id) WHERE status = 'dead';
 -- What is paused: a workflow, a state of it, or everything where both are empty.
 CREATE TABLE pauses(
   workflow TEXT NOT NULL, state TEXT NOT NULL, stops_actions INTEGER NOT NULL DEFAULT 0, actor TEXT, reason TEXT,
-  at INTEGER NOT NULL, PRIMARY KEY(workflow, state)) STRICT, WITHOUT ROWID;
+  at INTEGER NOT NULL, PRIMARY KEY(workflow, state), CHECK(workflow <> '' OR state = '')) STRICT, WITHOUT ROWID;
+-- And what was, with who ended it and why.
+CREATE TABLE pauses_past(
+  id INTEGER PRIMARY KEY, workflow TEXT NOT NULL, state TEXT NOT NULL, stops_actions INTEGER NOT NULL, actor TEXT,
+  reason TEXT, at INTEGER NOT NULL, ended_at INTEGER NOT NULL, ended_actor TEXT, ended_reason TEXT) STRICT;
 
 -- Which state of one version becomes which of another, for runs that are migrated.
 CREATE TABLE state_maps(
