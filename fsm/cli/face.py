@@ -33,6 +33,7 @@ COMMANDS = {
     "fork": "Begin a new run where another one was.",
     "pause": "Hold back everything, a workflow, or a state of it.",
     "unpause": "End a pause.",
+    "prune": "Delete finished runs whose time has come.",
 }
 """Every command with the first line of its help, so that the list of them imports none."""
 

@@ -73,8 +73,25 @@ class RunId(TextKind):
         return str(value).upper()
 
 
+class Duration(TextKind):
+    """A duration as definitions have it, in milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from fsm.model.durations import parse_duration  # noqa: PLC0415 - the list of commands needs none
+
+        if isinstance(value, int):  # a default
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as fault:
+            return self.fail(str(fault), param, ctx)
+
+
 TEXT = Text()
 RUN_ID = RunId()
+DURATION = Duration()
 
 store = _shared("--store", metavar="PATH", help="The database file.")
 definitions = _shared(

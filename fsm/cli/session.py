@@ -71,6 +71,15 @@ class Session:
             raise StoreError(f"{self.store.absolute().parent} does not exist; create the folder, or name another store")
         return Engine(self.store, definitions=files, actions=modules, watch=watch)
 
+    def rules(self) -> Sequence[Path]:
+        """Return the definition files, for what rules runs that were started long ago; the store may do without."""
+        from fsm.config import Config  # noqa: PLC0415
+        from fsm.engine.library import definition_files  # noqa: PLC0415
+
+        unwritten = tuple(self.definitions) == Config.definitions
+        there = [place for place in self.definitions if not unwritten or Path(place).exists()]
+        return definition_files(there)
+
     def existing(
         self, modules: "Sequence[ModuleType]" = (), watch: "Watcher | None" = None, *, files: Sequence[Path] = ()
     ) -> "Engine":

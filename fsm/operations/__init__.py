@@ -12,8 +12,21 @@ from fsm.operations.effects import effects
 from fsm.operations.fork import fork
 from fsm.operations.history import history
 from fsm.operations.pause import pause
+from fsm.operations.prune import prune
 from fsm.operations.redrive import redrive
 from fsm.operations.rewind import rewind
 from fsm.operations.unpause import unpause
 
-__all__ = ["complete", "dead_letters", "drop", "effects", "fork", "history", "pause", "redrive", "rewind", "unpause"]
+__all__ = [
+    "complete",
+    "dead_letters",
+    "drop",
+    "effects",
+    "fork",
+    "history",
+    "pause",
+    "prune",
+    "redrive",
+    "rewind",
+    "unpause",
+]

@@ -32,6 +32,7 @@ class Aged(NamedTuple):
 
     Attributes:
         row: the store's own number for it.
+        idle_since: its last transition, or the end of a pause that held it back.
         resting: it is ready, or waits for somebody with no instant at which it goes on by itself.
         paused: an operator holds it where it is.
     """
@@ -44,6 +45,7 @@ class Aged(NamedTuple):
     seq: int
     started_at: int
     updated_at: int
+    idle_since: int
     resting: bool
     paused: bool
 

@@ -4,6 +4,7 @@ import pytest
 
 from fsm.errors import NotFound
 from fsm.kernel import moves
+from fsm.model.pause import Pause
 from fsm.model.run import Artifact, Run
 from fsm.store import Aged, Deleted, Store
 from tests.store.driving import AGAIN, DRAFTED, FETCHED, LOOP, Driver, failed
@@ -18,8 +19,9 @@ def ended(driver: Driver) -> Run:
 
 def aged(run: Run) -> Aged:
     return Aged(
-        run.id, run.row, run.workflow, run.state, run.status, run.seq, run.started_at, run.updated_at, False, False
-    )
+        run.id, run.row, run.workflow, run.state, run.status, run.seq, run.started_at, run.updated_at, run.updated_at,
+        resting=False, paused=False,
+    )  # fmt: skip
 
 
 def prune(store: Store, *runs: Run, rows_max: int = 2_000) -> Deleted:
@@ -64,12 +66,12 @@ class Pruning(Subject):
         assert [driver.store.get(run.id) for run in live] == live
 
     def test_a_run_that_moved_on_meanwhile_is_passed_over(self, driver: Driver) -> None:
-        dead = driver.go(driver.start(), failed("Boom"))
-        again = driver.commit(
-            moves.redrive(driver.flow(dead), dead, driver.store.last_failure(dead), driver.now, None, None)
-        )
-        assert prune(driver.store, dead).ids == ()
-        assert driver.store.get(dead.id) == again
+        seen = driver.go(driver.start(), failed("Boom"))
+        failure = driver.store.last_failure(seen)
+        again = driver.commit(moves.redrive(driver.flow(seen), seen, failure, driver.now, None, None))
+        dead = driver.go(driver.claim(again), failed("Boom"))
+        assert prune(driver.store, seen).ids == ()
+        assert driver.store.get(dead.id) == dead
 
     def test_a_run_that_is_gone_or_never_was_is_passed_over(self, driver: Driver) -> None:
         gone, done = ended(driver), ended(driver)
@@ -130,6 +132,7 @@ class Pruning(Subject):
         while not steps[-1].is_whole:
             steps.append(prune(driver.store, *runs, rows_max=50))
         assert sorted(run_id for step in steps for run_id in step.ids) == [run.id for run in runs]
+        assert len(steps) >= len(runs)
         assert all(step.rows < 200 for step in steps)
 
     def test_no_number_is_given_twice_whatever_is_deleted(self, driver: Driver) -> None:
@@ -156,7 +159,22 @@ class Pruning(Subject):
         ]
         assert [(one.started_at, one.updated_at) for one in told] == [(run.started_at, run.updated_at) for run in runs]
         assert [one.resting for one in told] == [True, False, False, False, False]
+        assert [one.idle_since for one in told] == [run.updated_at for run in runs]
         assert not any(one.paused for one in told)
+
+    def test_aged_tells_what_is_paused_and_since_when_it_is_no_more(self, driver: Driver) -> None:
+        run = driver.go(driver.start(), FETCHED, DRAFTED)
+        scopes = [("", ""), ("review", ""), ("review", "human"), ("review", "pause"), ("loop", "")]
+        told = []
+        for number, (workflow, state) in enumerate(scopes, 1):
+            driver.store.pause(Pause(workflow, state, False, None, None, driver.now))
+            (paused,) = driver.store.aged("", 9)
+            driver.store.unpause(workflow, state, driver.now + number)
+            (after,) = driver.store.aged("", 9)
+            assert not after.paused
+            told.append((paused.paused, after.idle_since - driver.now))
+        assert told == [(True, 1), (True, 2), (True, 3), (False, 3), (False, 3)]
+        assert driver.store.get(run.id).updated_at == driver.now
 
     def test_the_names_are_those_of_the_saved_workflows(self, driver: Driver) -> None:
         assert driver.store.names() == []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fsm.store import ROWS_DELETED_MAX, Aged, Deleted
 from fsm.store.sqlite.base import Opened
+from fsm.store.sqlite.pauses import PAUSED
 
 _OWNED = (
     ("transitions", ("id",), "detail"),
@@ -19,6 +20,13 @@ _OWNED = (
 The law lets it go only when the run itself is gone.
 """
 
+_AGED = f"""
+SELECT uid, id, name, state, status, seq, started_at, updated_at,
+  max(updated_at, coalesce((SELECT max(ended_at) FROM pauses_past p
+    WHERE p.workflow IN ('', runs.name) AND p.state IN ('', runs.state)), 0)),
+  status = 'ready' OR (status = 'waiting' AND due_at IS NULL), {PAUSED}
+FROM runs WHERE uid > ? ORDER BY uid LIMIT ?
+"""  # noqa: S608 - the texts of this room
 _STILL_ENDED = (
     "SELECT 1 FROM runs WHERE id = ? AND uid = ? AND seq = ? AND status NOT IN ('ready', 'running', 'waiting')"
 )
@@ -38,13 +46,7 @@ class Pruning(Opened):
         return [name for (name,) in self._read("SELECT DISTINCT name FROM workflows ORDER BY name")]
 
     def aged(self, after: str, limit: int) -> list[Aged]:
-        rows = self._read(
-            "SELECT uid, id, name, state, status, seq, started_at, updated_at, "
-            "status = 'ready' OR (status = 'waiting' AND due_at IS NULL), "
-            "EXISTS(SELECT 1 FROM pauses p WHERE p.workflow IN ('', r.name) AND p.state IN ('', r.state)) "
-            "FROM runs r WHERE uid > ? ORDER BY uid LIMIT ?",
-            (after, limit),
-        )
+        rows = self._read(_AGED, (after, limit))
         return [Aged._make((*row, bool(resting), bool(paused))) for *row, resting, paused in rows]
 
     def prune(self, runs: Sequence[Aged], *, rows_max: int = ROWS_DELETED_MAX) -> Deleted:
