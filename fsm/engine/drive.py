@@ -3,6 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any, Literal, Protocol, TypeVar
 
+from fsm.engine.known import Known
 from fsm.engine.perform import Caller, perform
 from fsm.errors import LeaseLost, MissingAction
 from fsm.kernel.decide import decide
@@ -26,19 +27,29 @@ class Host(Caller, Protocol):
     async def claim(self, run_id: str) -> Run | None: ...
     async def release(self, run: Run, *, interrupted: bool) -> None: ...
     async def sleep(self, delay_ms: int) -> None: ...
+    def yields(self) -> bool: ...
 
 
-async def drive(host: Host, flow: Workflow, run: Run) -> Run:
-    """Carry a claimed run on until it rests or ends.
+async def drive(host: Host, flow: Workflow, run: Run, known: Known | None = None) -> Run:
+    """Carry a claimed run on until it rests or ends, or the host gives it back between two edges.
+
+    Args:
+        known: what was read of its values beforehand.
 
     Raises:
         LeaseLost: somebody took the run; what this drive did last was discarded.
         MissingAction: it stands at an action that is not registered; it was released.
     """
+    known = known or Known(host.store, run)
     try:
         while run.status == "running":
-            performed = await perform(host, flow, run)
-            run = await host.commit(decide(flow, run, performed.result, host.now(), host.draw(), performed.values))
+            performed = await perform(host, flow, run, known)
+            decision = decide(flow, run, performed.result, host.now(), host.draw(), performed.values)
+            run = await host.commit(decision)
+            known.wrote(decision.artifacts)
+            if run.status == "running" and host.yields():
+                await host.release(run, interrupted=False)
+                return run._replace(status="ready")
     except LeaseLost:
         raise
     except MissingAction:

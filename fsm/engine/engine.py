@@ -26,7 +26,9 @@ from fsm.store import Store, Written
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+    from fsm.engine.crew import Crew
     from fsm.engine.looped import Looped
+    from fsm.engine.writer import Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,6 +72,7 @@ class Engine:
         self._watch = watch
         self._hosts = threading.local()
         self._desk: ThreadPoolExecutor | None = None
+        self._hands: tuple[Writer, Crew] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +83,9 @@ class Engine:
     def close(self) -> None:
         """Let go of the file. Runs that other threads still drive lose their claim."""
         self._inline().close()
+        if self._hands:
+            self._hands[0].close()
+            self._hands[1].close()
         if self._desk:
             self._desk.submit(self.store.leave).result()
             self._desk.shutdown()
@@ -104,7 +110,7 @@ class Engine:
             KeyConflict: a run with this key was started with other input.
             UsageError: the input does not fit.
         """
-        return self._start(workflow, input, key, version, "ready")[0]
+        return self._begun(*self._start(workflow, input, key, version, "ready"))
 
     def run(
         self, workflow: str, input: Mapping[str, Any] | None = None, *, key: str | None = None,  # noqa: A002
@@ -121,8 +127,9 @@ class Engine:
         Raises:
             As `start`, and MissingAction.
         """
-        run, is_new = self._start(workflow, input, key, version, "running")
-        return complete(carry(self._inline(), self._flow(run), run, until, is_claimed=is_new))
+        run, begun = self._start(workflow, input, key, version, "running")
+        self._begun(run, begun)
+        return complete(carry(self._inline(), self._flow(run), run, until, is_claimed=begun is not None))
 
     def resume(self, run_id: str | None = None, *, until: Until = "rest") -> list[Run]:
         """Drive on whatever can go on: runs that a crash interrupted, due timers and retries, ready ones.
@@ -165,8 +172,8 @@ class Engine:
 
     def _start(
         self, workflow: str, given: Mapping[str, Any] | None, key: str | None, version: int | None, status: Status
-    ) -> tuple[Run, bool]:
-        """Return the new run, or the one that has the key, and whether it is new."""
+    ) -> tuple[Run, Decision | None]:
+        """Return the new run with what began it, or the one that has the key and None."""
         flow = self._wanted(workflow, version)
         inputs = checked_inputs(flow, given)
         self._require_actions(flow)
@@ -182,21 +189,23 @@ class Engine:
             decision = begin(flow, run, now, values_of(inputs))
             found = self.store.start(run, inputs, decision)
             if found.id == run.id:
-                self._begun(found, decision)
-                return found, True
+                return found, decision
         if not self.store.same_input(found, inputs):
             raise KeyConflict(
                 f'key "{key}" of "{flow.name}" belongs to run {found.id}, which was started with other input; '
                 "use another key, or the same input"
             )
-        return found, False
+        return found, None
 
-    def _begun(self, run: Run, decision: Decision) -> None:
+    def _begun(self, run: Run, decision: Decision | None) -> Run:
+        """Tell of a run that has begun, and return it."""
         try:
-            self._tell(run, decision)
+            if decision:
+                self._tell(run, decision)
         except BaseException:
             self.store.release(run, interrupted=False)
             raise
+        return run
 
     def _wanted(self, name: str, version: int | None) -> Workflow:
         flow = self.library.newest(name, version)
@@ -361,11 +370,12 @@ class Engine:
     ) -> Run:  # fmt: skip
         """`run`, on the running event loop: asynchronous actions are awaited on it, the rest runs on threads."""
         host = self._looped()
-        run, is_new = await host.at_desk(
+        run, begun = await host.writer.do(
             lambda: self._start(workflow, input, key, version, "running"),
             undo=lambda started: self.store.release(started[0], interrupted=False) if started[1] else None,
         )
-        return await carry(host, self._flow(run), run, until, is_claimed=is_new)
+        self._begun(run, begun)
+        return await carry(host, self._flow(run), run, until, is_claimed=begun is not None)
 
     async def resume_async(self, run_id: str | None = None, *, until: Until = "rest") -> list[Run]:
         """`resume`, on the running event loop."""
@@ -392,18 +402,18 @@ class Engine:
         return self._at_desk(self.history, run_id)
 
     def _looped(self) -> "Looped":
-        from fsm.engine.looped import Looped  # noqa: PLC0415 - asyncio, only where it is used
+        from fsm.engine.crew import Crew  # noqa: PLC0415 - asyncio, only where it is used
+        from fsm.engine.looped import Looped  # noqa: PLC0415
+        from fsm.engine.writer import Writer  # noqa: PLC0415
 
-        return Looped(self.store, self.registry, self.clock, self._writer(), self._watch)
+        if self._hands is None:
+            self._hands = Writer(self.store, self._watch), Crew(self.store)
+        return Looped(self.store, self.registry, self.clock, *self._hands)
 
-    def _writer(self) -> "ThreadPoolExecutor":
+    async def _at_desk(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        import asyncio  # noqa: PLC0415
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
         if self._desk is None:
             self._desk = ThreadPoolExecutor(1, thread_name_prefix="fsm-desk")
-        return self._desk
-
-    async def _at_desk(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        import asyncio  # noqa: PLC0415
-
-        return await asyncio.get_running_loop().run_in_executor(self._writer(), lambda: verb(*args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._desk, lambda: verb(*args, **kwargs))

@@ -17,6 +17,7 @@ from fsm.model.run import Decision, Failure, Run, Transition
 from fsm.store import Store
 
 if TYPE_CHECKING:
+    from fsm.actions.context import Desk
     from fsm.engine.looped import Portal
 
 
@@ -35,11 +36,11 @@ Watcher = Callable[[Run, Transition], None]
 class Common:
     """What both hosts share."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Outside, watch: Watcher | None = None) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Outside) -> None:
         self.store = store
+        self.desk: Desk = store
         self.registry = registry
         self.clock = clock
-        self.watch = watch
 
     def now(self) -> int:
         return self.clock.now()
@@ -47,13 +48,9 @@ class Common:
     def draw(self) -> float:
         return self.clock.draw()
 
-    def _commit(self, decision: Decision) -> Run:
-        (run,) = self.store.commit([decision])
-        if run is None:
-            raise LeaseLost(f"run {decision.run.id} was taken by another process; this result was discarded")
-        if self.watch and decision.transition:
-            self.watch(run, decision.transition)
-        return run
+    def yields(self) -> bool:
+        """Return whether driven runs are to be given back between two edges."""
+        return False
 
     def _release(self, run: Run, *, interrupted: bool) -> None:
         # Where even this cannot be written, the end of the process frees the run.
@@ -65,7 +62,8 @@ class Inline(Common):
     """Drives on the caller's thread; its coroutines never suspend."""
 
     def __init__(self, store: Store, registry: Registry, clock: Outside, watch: Watcher | None = None) -> None:
-        super().__init__(store, registry, clock, watch)
+        super().__init__(store, registry, clock)
+        self.watch = watch
         self._stage: Stage | None = None
         self._portal: Portal | None = None
 
@@ -82,7 +80,12 @@ class Inline(Common):
         return self._stage.perform(call)
 
     async def commit(self, decision: Decision) -> Run:
-        return self._commit(decision)
+        (run,) = self.store.commit([decision])
+        if run is None:
+            raise LeaseLost(f"run {decision.run.id} was taken by another process; this result was discarded")
+        if self.watch and decision.transition:
+            self.watch(run, decision.transition)
+        return run
 
     async def claim(self, run_id: str) -> Run | None:
         return self.store.claim(run_id, self.now())

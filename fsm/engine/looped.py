@@ -6,14 +6,18 @@ threads, so that the loop stays free.
 
 import asyncio
 import contextlib
+import json
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from fsm.actions.registry import Registry
-from fsm.engine.inline import Common, Outside, Stage, Watch, Watcher
+from fsm.engine.crew import Crew
+from fsm.engine.inline import Common, Outside
+from fsm.engine.limits import limited
 from fsm.engine.perform import Call, Raised, Returned, raised
+from fsm.engine.writer import Writer
+from fsm.errors import LeaseLost
 from fsm.model.run import Decision, Failure, Run
 from fsm.store import Store
 
@@ -21,73 +25,111 @@ T = TypeVar("T")
 
 
 class Looped(Common):
-    """Drives on the running event loop; what blocks runs on a desk thread, synchronous actions on stages."""
+    """Drives on the running event loop; one thread writes for all of it, synchronous actions run on a crew's."""
 
-    def __init__(
-        self, store: Store, registry: Registry, clock: Outside, desk: Executor, watch: Watcher | None = None
-    ) -> None:
-        super().__init__(store, registry, clock, watch)
-        self._desk = desk
+    def __init__(self, store: Store, registry: Registry, clock: Outside, writer: Writer, crew: Crew) -> None:
+        super().__init__(store, registry, clock)
+        self.writer = writer
+        self.crew = crew
+        self.desk = Desk(store, writer)
 
     async def call(self, call: Call) -> Returned | Raised:
         if call.action.is_async:
             return await awaited(call)
-        stage = Stage(self.store)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(None, stage.perform, call)
-        finally:
-            stage.close()
+        return await self.crew.perform(call)
 
     async def commit(self, decision: Decision) -> Run:
-        return await self.at_desk(lambda: self._commit(decision))
+        run = await self.writer.commit(decision)
+        if run is None:
+            raise LeaseLost(f"run {decision.run.id} was taken by another process; this result was discarded")
+        return run
 
     async def claim(self, run_id: str) -> Run | None:
-        return await self.at_desk(
+        return await self.writer.do(
             lambda: self.store.claim(run_id, self.now()),
             undo=lambda run: self._release(run, interrupted=False) if run else None,
         )
 
     async def release(self, run: Run, *, interrupted: bool) -> None:
-        await self.at_desk(lambda: self._release(run, interrupted=interrupted))
+        await self.writer.do(lambda: self._release(run, interrupted=interrupted))
 
     async def sleep(self, delay_ms: int) -> None:
         await asyncio.sleep(delay_ms / 1_000)
 
-    async def at_desk(self, work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
-        """Do blocking work on the desk thread; a cancellation waits for it, so that no commit is left in doubt.
 
-        Args:
-            undo: what to do with a result that a cancellation leaves nobody to take.
-        """
-        answer = asyncio.get_running_loop().run_in_executor(self._desk, work)
-        try:
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            await asyncio.wait([answer])
-            if undo and not answer.exception():
-                await self.at_desk(lambda: undo(answer.result()))
-            raise
+class Desk:
+    """What contexts ask for, written by the writer: with others' writes, and without blocking the loop."""
+
+    def __init__(self, store: Store, writer: Writer) -> None:
+        self._store = store
+        self._writer = writer
+        self._told: dict[tuple[int, int], str] = {}
+        self._lost: set[tuple[int, int, int]] = set()
+
+    def checkpoint(self, run: Run, name: str) -> str | None:
+        return self._store.checkpoint(run, name)
+
+    def save_checkpoint(self, run: Run, name: str, value: str) -> None:
+        self._writer.wait(lambda: self._store.save_checkpoint(run, name, value))
+
+    def last_beat(self, run: Run) -> Any:
+        told = self._told.get((run.row, run.visit))
+        return self._store.last_beat(run) if told is None else json.loads(told)
+
+    def beat(self, run: Run, detail: str | None, now: int) -> None:
+        """Record a sign of life; on the loop itself without waiting, so that a lost lease shows at the next one."""
+        if asyncio._get_running_loop() is None:  # noqa: SLF001 - public in all but its name; the public one raises
+            self._writer.wait(lambda: self._store.beat(run, detail, now))
+            return
+        attempt, visit = (run.row, run.epoch, run.seq), (run.row, run.visit)
+        if attempt in self._lost:
+            self._lost.discard(attempt)
+            raise LeaseLost(f'run {run.id} has moved on from this attempt of "{run.state}"')
+        if detail is not None:
+            self._told[visit] = detail
+
+        def told(error: BaseException | None) -> None:
+            if self._told.get(visit) == detail:
+                self._told.pop(visit, None)
+            if isinstance(error, LeaseLost):
+                self._lost.add(attempt)
+
+        self._writer.soon(lambda: self._store.beat(run, detail, now), told)
 
 
 async def awaited(call: Call) -> Returned | Raised:
     """Await an asynchronous action; past its limits it is cancelled and given up."""
-    task = asyncio.ensure_future(_performed(call))
-    watch = Watch(call)
-    try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=watch.left_s())
-            if not task.done() and (failure := watch.spent()):
-                task.cancel()
-                await asyncio.wait({task}, timeout=1.0)
-                return Raised(failure)
-    except asyncio.CancelledError:
+    if call.limit_ms is None and call.beat_ms is None:
+        result = await _performed(call)
+    else:
+        result = await _within(call)
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+async def _within(call: Call) -> Returned | Raised | BaseException:
+    """Make a call in a task of its own, which may be given up while it still cleans up after itself."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(_performed(call))
+    ended: asyncio.Future[Returned | Raised | BaseException] = loop.create_future()
+
+    def end(task: "asyncio.Task[Returned | Raised | BaseException]") -> None:
+        if not ended.done() and not task.cancelled():
+            ended.set_result(task.result())
+
+    def give_up() -> None:
         task.cancel()
+
+    task.add_done_callback(end)
+    try:
+        result: Returned | Raised | BaseException = await limited(call, ended, give_up)
+    except asyncio.CancelledError:
         with contextlib.suppress(Exception, asyncio.CancelledError):
             await task
         raise
-    result = task.result()
-    if isinstance(result, BaseException):
-        raise result
+    if not task.done():
+        await asyncio.wait({task}, timeout=1.0)
     return result
 
 

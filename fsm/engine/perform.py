@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from fsm.actions.classify import classify
-from fsm.actions.context import AsyncContext, Context
+from fsm.actions.context import AsyncContext, Context, Desk
 from fsm.actions.outcome import Outcome
 from fsm.actions.registry import Action, Registry
 from fsm.actions.values import NotStorable, dump, plain
 from fsm.engine.inbox import receive
+from fsm.engine.known import Known
 from fsm.engine.plan import Plan, Unwritten, arguments, key_of, plan_of
 from fsm.errors import FSMError, LeaseLost, MissingAction, UsageError
 from fsm.expressions import EvaluationError, Expression
@@ -62,6 +63,7 @@ class Caller(Protocol):
 
     registry: Registry
     store: Store
+    desk: Desk
 
     def now(self) -> int: ...
     async def call(self, call: Call) -> Returned | Raised: ...
@@ -75,8 +77,11 @@ class Performed:
     values: Mapping[str, Any]
 
 
-async def perform(host: Caller, flow: Workflow, run: Run) -> Performed:
+async def perform(host: Caller, flow: Workflow, run: Run, known: Known) -> Performed:
     """Perform the state that a claimed run is in.
+
+    Args:
+        known: the run's values.
 
     Raises:
         MissingAction: its action is not registered.
@@ -84,7 +89,7 @@ async def perform(host: Caller, flow: Workflow, run: Run) -> Performed:
     state = flow.states[run.state]
     plan = _plan(host.registry, flow, run.state, state) if isinstance(state, ActionState) else None
     names = own_names(flow.needs[run.state]) | (plan.names if plan else frozenset())
-    texts = host.store.values(run, names)
+    texts = known.texts(names)
     values = {name: json.loads(text) for name, text in texts.items() if name in flow.needs[run.state]}
     spent = verdict(flow, run, host.now())
     try:
@@ -263,7 +268,7 @@ class _Attempt:
         if action.context_name:
             kind = AsyncContext if action.is_async else Context
             key = key_of(self.state, self.run, self.values)
-            context = kind(self.run, key, self.host.store, interrupted=interrupted, now=self.host.now)
+            context = kind(self.run, key, self.host.desk, interrupted=interrupted, now=self.host.now)
             given[action.context_name] = context
         limit, due = self.state.timeout, deadline_at(self.state, self.run)
         if due is None or is_probe:  # what the deadline cut off is still asked about

@@ -1,6 +1,6 @@
 """What the engine asks of a store. One suite of tests, `tests/store/contract.py`, holds every store to it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fsm.model.pause import PastPause, Pause
@@ -56,6 +56,20 @@ class Deleted(NamedTuple):
     ids: tuple[str, ...]
     rows: int
     is_whole: bool
+
+
+class Claimed(NamedTuple):
+    """What a worker was given to drive.
+
+    Attributes:
+        runs: claimed; the worker drives them.
+        suspects: whether runs that crashed their process before wait for a worker that drives nothing else.
+        last: the workflow that was served last, from where the next turn goes on.
+    """
+
+    runs: list[Any]
+    suspects: bool
+    last: str
 
 
 class Store(Protocol):
@@ -122,8 +136,34 @@ class Store(Protocol):
     def claim(self, run_id: str, now: int) -> Run | None:
         """Take a run to drive it, or return None when it rests, has ended, is paused, or a living process holds it."""
 
-    def held(self, run_id: str) -> bool:
-        """Return whether a living process drives the run."""
+    def claim_some(
+        self, limit: int, now: int, *, alone: bool, after: str = "", unable: Collection[tuple[str, str]] = (),
+        look_for_dead: bool = False,
+    ) -> Claimed:  # fmt: skip
+        """Take runs to drive: ready and due ones, of all workflows in turn, by priority and age in each.
+
+        A run that has crashed its process twice is given only to a caller that drives nothing else, by itself; while
+        one waits, nothing else is given out.
+
+        Args:
+            limit: how many at most.
+            alone: whether the caller drives nothing.
+            after: the workflow that was served last.
+            unable: digests and states that the caller cannot perform.
+            look_for_dead: whether to look for runs left behind by the dead, too.
+        """
+
+    def lease(self, now: int, until: int | None) -> None:
+        """Let the claims of this process hold until an instant; None for as long as it lives."""
+
+    def version(self) -> int:
+        """Return a number that changes when anybody else has written."""
+
+    def next_due(self) -> int | None:
+        """Return the instant at which the next waiting run goes on by itself, or None."""
+
+    def held(self, run_id: str, now: int = 0) -> bool:
+        """Return whether a living process, whose lease is not over at `now`, drives the run."""
 
     def release(self, run: Run, *, interrupted: bool) -> None:
         """Give a claimed run back; `interrupted` when its action had begun. Without effect if the lease is lost.
@@ -141,8 +181,23 @@ class Store(Protocol):
             IllegalTransition: the one decision given is no declared edge from where its run is.
         """
 
+    def together(
+        self, decisions: Sequence[Decision], works: Sequence[Callable[[], Any]]
+    ) -> tuple[list[Run | None] | Exception, list[Any]]:
+        """Do other writes of this store, then commit decisions, all in one transaction.
+
+        Returns:
+            What `commit` gives, and what each work returned or raised; one that raised has written nothing.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+
     def values(self, run: Run, names: Iterable[str]) -> dict[str, str]:
         """Return the newest value of each name that is written."""
+
+    def values_of(self, wanted: Sequence[tuple[Run, Iterable[str]]], chars_max: int) -> list[dict[str, str | None]]:
+        """Return for each run the newest value of each name, None where it is not written; longer ones are left out."""
 
     def history(self, run_id: str, after: int = 0) -> Iterator[Written]:
         """Yield a run's ledger in order, from the row after seq `after`."""

@@ -236,7 +236,7 @@ class TestCancellation:
         assert (run.status, run.interrupted) == ("ready", True)
         assert engine.run("fetch", {"n": 1}, key="k").output == 2
 
-    @pytest.mark.parametrize("verb", ["start", "claim", "commit"])
+    @pytest.mark.parametrize("verb", ["start", "claim", "together"])
     def test_at_the_desk_what_was_begun_is_finished_and_nothing_stays_held(self, house: House, verb: str) -> None:
         """Wherever the cancellation falls, the run is not left claimed by a task that is gone."""
         inside, gate = threading.Event(), threading.Event()
@@ -260,7 +260,7 @@ class TestCancellation:
         run = self.drive(engine, until)
         setattr(engine.store, verb, real)
         assert run.status == "ready"
-        assert not run.interrupted or verb == "commit"
+        assert not run.interrupted or verb == "together"
         (done,) = house.engine(named("f.get", lambda n: n), named("f.add", lambda get: get + 1)).resume()
         assert (done.id, done.output) == (run.id, 2)
 
@@ -269,7 +269,8 @@ class TestCancellation:
         busy, gate = threading.Event(), threading.Event()
 
         async def cancelled() -> None:
-            blocker = engine._writer().submit(lambda: [step() for step in (busy.set, gate.wait)])
+            writer = engine._looped().writer
+            blocker = asyncio.ensure_future(writer.do(lambda: [step() for step in (busy.set, gate.wait)]))
             await asyncio.to_thread(busy.wait)
             task = asyncio.ensure_future(engine.run_async("fetch", {"n": 1}, key="k"))
             await asyncio.sleep(0)
@@ -277,7 +278,7 @@ class TestCancellation:
             asyncio.get_running_loop().call_later(0.01, gate.set)
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wrap_future(blocker)
+            await blocker
 
         asyncio.run(cancelled())
         left = engine.find("fetch", "k")

@@ -1,6 +1,7 @@
 """An open store: a connection for each thread that uses it, and what the process shares."""
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import threading
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 from fsm.errors import StoreError
 from fsm.store.lock import Life
-from fsm.store.sqlite.connection import FORKED, Connection, OutcomeUnknown, guard_identity, translated
+from fsm.store.sqlite.connection import FORKED, Connection, Joined, OutcomeUnknown, guard_identity, translated
 from fsm.store.sqlite.schema import migrate
 
 T = TypeVar("T")
@@ -76,8 +77,13 @@ class Opened:
         with translated(self.path):
             return self.sql.execute(statement, parameters).fetchall()
 
-    def _durably(self, write: Callable[[sqlite3.Connection], T], landed: Callable[[T], bool] = lambda _: False) -> T:
-        """Write in one transaction; durable on return.
+    def _durably(
+        self,
+        write: Callable[[sqlite3.Connection], T],
+        landed: Callable[[T], bool] = lambda _: False,
+        undo: Callable[[], None] = lambda: None,
+    ) -> T:
+        """Write in one transaction; durable on return, or, inside `_together`, when that returns.
 
         An error from COMMIT says nothing either way. The connection that had it is not trusted any more: the file is
         opened anew, and read.
@@ -85,13 +91,19 @@ class Opened:
         Args:
             write: does the work inside the transaction.
             landed: whether what `write` returned stands in the file.
+            undo: takes back what `write` noted in this process, when a transaction shared with others fails.
 
         Raises:
             OutcomeUnknown: COMMIT failed, and nothing shows that it took effect.
             StoreError: nothing was written.
         """
+        connection = self._connection
+        if connection.joined is not None:
+            result = write(connection.sql)
+            connection.joined.append(Joined(lambda: landed(result), undo))
+            return result
         try:
-            with self._connection.transaction() as sql:
+            with connection.transaction() as sql:
                 result = write(sql)
         except OutcomeUnknown:
             self.leave()
@@ -100,6 +112,42 @@ class Opened:
                     return result
             raise
         return result
+
+    def _together(self, works: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Do several works in one transaction; return what each returned or raised.
+
+        A work that raises takes back what it wrote, and only that. What the disk or SQLite itself refuses fails all.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        connection = self._connection
+        answers: list[Any] = []
+        joined: list[list[Joined]] = []
+        try:
+            with connection.transaction() as sql:
+                for work in works:
+                    connection.joined = []
+                    joined.append(connection.joined)
+                    answers.append(_saved(sql, work))
+        except OutcomeUnknown as error:
+            self.leave()
+            return [answer if self._landed(writes) else error for answer, writes in zip(answers, joined, strict=True)]
+        except BaseException:
+            for write in itertools.chain(*joined):
+                write.undo()
+            raise
+        finally:
+            connection.joined = None
+        return answers
+
+    def _landed(self, writes: list[Joined]) -> bool:
+        with contextlib.suppress(StoreError):
+            if all(write.landed() for write in writes):
+                return True
+        for write in writes:
+            write.undo()
+        return False
 
     def leave(self) -> None:
         """Close this thread's connection, if it has one."""
@@ -117,6 +165,20 @@ class Opened:
             self._close_ended()
             self._life.close()
             self._pid = None
+
+
+def _saved(sql: sqlite3.Connection, work: Callable[[], Any]) -> Any:
+    """Return what a work returned, or what it raised after what it wrote was taken back."""
+    sql.execute("SAVEPOINT work")
+    try:
+        answer = work()
+    except sqlite3.Error:
+        raise
+    except Exception as error:  # noqa: BLE001 - goes to whoever asked for this work
+        sql.execute("ROLLBACK TO work")
+        answer = error
+    sql.execute("RELEASE work")
+    return answer
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,10 +1,15 @@
 """Taking runs: which could go on, who holds them, and whether that process still lives."""
 
+import json
 import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Any
 
+from fsm.kernel.fair import Candidate
 from fsm.model.run import Run
 from fsm.store.lock import Life
 from fsm.store.sqlite.pauses import PAUSED
+from fsm.store.sqlite.rows import RUN_COLUMNS
 
 _RESTING = f"""
 SELECT uid FROM runs WHERE status = 'ready' AND NOT {PAUSED}
@@ -12,10 +17,26 @@ UNION SELECT uid FROM runs WHERE status = 'waiting' AND due_at IS NOT NULL
 -- Only retries leave `tries` behind, and a run that awaits somebody is in no delay.
 AND (due_at <= ? OR (? AND tries IS NOT NULL AND awaits IS NULL)) AND NOT {PAUSED}
 """  # noqa: S608 - the texts of this package
-_DRIVEN = f"""
-SELECT uid, w.id, w.pid, runs.id, epoch FROM runs JOIN workers w ON w.id = worker_id
-WHERE status = 'running' AND NOT {PAUSED}
-"""  # noqa: S608
+
+_HELD = (
+    "SELECT uid, w.id, w.pid, w.expires_at, runs.id, epoch FROM runs JOIN workers w ON w.id = worker_id "
+    "WHERE status = 'running' "
+)
+_CANDIDATE = "id, name, priority, crashes"
+
+_WORKFLOWS = """
+WITH RECURSIVE found(name) AS (
+  SELECT min(name) FROM runs WHERE status = 'ready'
+  UNION ALL SELECT (SELECT min(name) FROM runs WHERE status = 'ready' AND name > found.name)
+  FROM found WHERE found.name IS NOT NULL)
+SELECT json_group_array(name) FROM found WHERE name IS NOT NULL
+"""
+"""The workflows with ready runs, by one step through the index for each, however many runs they have."""
+
+_MAY = f"""
+NOT EXISTS(SELECT 1 FROM json_each(?) u WHERE u.value = runs.workflow_id || '/' || runs.state) AND NOT {PAUSED}
+"""  # noqa: S608 - the texts of this package
+"""Whether a run may be driven: the caller can perform its state, and no pause covers it."""
 
 
 class Holders:
@@ -35,28 +56,34 @@ class Holders:
     def let_go(self, run: Run) -> None:
         self._driven.discard((run.row, run.epoch))
 
-    def hold(self, worker: int, pid: int, row: int, epoch: int) -> bool:
-        """Return whether whoever claimed the run of this row and epoch still drives it."""
+    def hold(self, worker: int, pid: int, expires_at: int | None, row: int, epoch: int, *, now: int) -> bool:
+        """Return whether whoever claimed the run of this row and epoch still drives it.
+
+        A process that lives but gave no sign until its lease was over has lost its runs too: it may be stopped.
+        """
         if worker == self.worker:
             return (row, epoch) in self._driven
+        if expires_at is not None and now >= expires_at:
+            return False
         return self.life.shown(worker, pid)
 
 
 def claimable(sql: sqlite3.Connection, holders: Holders, now: int, *, delayed: bool) -> list[str]:
     """Return the ids of runs that are ready, due, or left behind by a dead process, and not paused; oldest first."""
     rows = sql.execute(_RESTING, (now, delayed)).fetchall()
-    claimed = sql.execute(_DRIVEN).fetchall()
-    return sorted({*(uid for (uid,) in rows), *(uid for uid, *claim in claimed if not holders.hold(*claim))})
+    return sorted({*(uid for (uid,) in rows), *(uid for uid, _ in left_behind(sql, holders, now))})
 
 
-def held(sql: sqlite3.Connection, holders: Holders, run_id: str) -> bool:
+def left_behind(sql: sqlite3.Connection, holders: Holders, now: int) -> list[tuple[str, int]]:
+    """Return id and row of every run whose holder is dead, or has let its lease run out, and that is not paused."""
+    claimed = sql.execute(f"{_HELD} AND NOT {PAUSED}").fetchall()
+    return [(uid, claim[3]) for uid, *claim in claimed if not holders.hold(*claim, now=now)]
+
+
+def held(sql: sqlite3.Connection, holders: Holders, run_id: str, now: int) -> bool:
     """Return whether a living process drives the run."""
-    claim = sql.execute(
-        "SELECT w.id, w.pid, r.id, r.epoch FROM runs r JOIN workers w ON w.id = r.worker_id "
-        "WHERE r.uid = ? AND r.status = 'running'",
-        (run_id,),
-    ).fetchone()
-    return claim is not None and holders.hold(*claim)
+    claim = sql.execute(f"{_HELD} AND uid = ?", (run_id,)).fetchone()
+    return claim is not None and holders.hold(*claim[1:], now=now)
 
 
 def could_go_on(sql: sqlite3.Connection, holders: Holders, run_id: str, now: int) -> bool:
@@ -66,20 +93,68 @@ def could_go_on(sql: sqlite3.Connection, holders: Holders, run_id: str, now: int
         return False
     status, due_at = row
     if status == "running":
-        return not held(sql, holders, run_id)
+        return not held(sql, holders, run_id, now)
     return status == "ready" or (status == "waiting" and due_at is not None and due_at <= now)
 
 
-def take(sql: sqlite3.Connection, holders: Holders, run_id: str, worker: int, now: int) -> bool:
-    """Take the run inside an open transaction; return whether it could be taken.
+def candidates(
+    sql: sqlite3.Connection, now: int, limit: int, orphans: Collection[int], unable: Collection[str]
+) -> list[Candidate]:
+    """Return runs that could be claimed: of every workflow with ready ones the first, the due ones, and the orphans.
 
-    Taking it from a dead holder counts a crash, and tells the next attempt that it may repeat one.
+    Args:
+        limit: how many of each workflow, and how many due ones, at most.
+        orphans: rows of runs whose holder is dead.
+        unable: what the caller cannot perform, as "workflow_id/state".
     """
-    if not could_go_on(sql, holders, run_id, now):
-        return False
+    lacking = json.dumps(sorted(unable))
+    found: list[tuple[Any, ...]] = []
+    ((names,),) = sql.execute(_WORKFLOWS).fetchall()
+    for name in json.loads(names):
+        found += _gathered(sql, f"status = 'ready' AND name = ? AND {_MAY} ORDER BY priority DESC, id LIMIT ?",
+                           (name, lacking, limit))  # fmt: skip
+    found += _gathered(sql, f"status = 'waiting' AND due_at <= ? AND {_MAY} ORDER BY due_at LIMIT ?",
+                       (now, lacking, limit))  # fmt: skip
+    if orphans:
+        left = _gathered(sql, f"id IN (SELECT value FROM json_each(?)) AND status = 'running' AND {_MAY}",  # noqa: S608 - as above
+                         (json.dumps(sorted(orphans)), lacking))  # fmt: skip
+        found += [(row, name, priority, crashes + 1) for row, name, priority, crashes in left]
+    return [Candidate(*one) for one in found]
+
+
+def _gathered(sql: sqlite3.Connection, condition: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return candidates in one step of SQLite: each row it hands back by itself gives the interpreter away."""
+    ((found,),) = sql.execute(
+        f"SELECT json_group_array(json_array({_CANDIDATE})) FROM "  # noqa: S608 - fixed text of this module
+        f"(SELECT {_CANDIDATE} FROM runs WHERE {condition})",
+        parameters,
+    ).fetchall()
+    return [tuple(one) for one in json.loads(found)]
+
+
+def take(sql: sqlite3.Connection, rows: Collection[int], worker: int) -> None:
+    """Take runs inside an open transaction, each known to be claimable.
+
+    Taking one from a dead holder counts a crash, and tells the next attempt that it may repeat one.
+    """
     sql.execute(
         "UPDATE runs SET status = 'running', worker_id = ?, epoch = epoch + 1, due_at = NULL, awaits = NULL, "
-        "crashes = crashes + (status = 'running'), interrupted = interrupted OR status = 'running' WHERE uid = ?",
-        (worker, run_id),
+        "crashes = crashes + (status = 'running'), interrupted = interrupted OR status = 'running' "
+        "WHERE id IN (SELECT value FROM json_each(?))",
+        (worker, json.dumps(sorted(rows))),
     )
-    return True
+
+
+_COLUMNS = RUN_COLUMNS.split(", ")
+_HEAD = _COLUMNS.index("head")
+_AS_JSON = ", ".join("hex(head)" if name == "head" else name for name in _COLUMNS)
+
+
+def rows_of(sql: sqlite3.Connection, rows: Collection[int]) -> list[tuple[Any, ...]]:
+    """Return the columns of runs by their row numbers, oldest first, in one step of SQLite."""
+    ((found,),) = sql.execute(
+        f"SELECT json_group_array(json_array({_AS_JSON})) FROM "  # noqa: S608 - fixed text of this module
+        "(SELECT * FROM runs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id)",
+        (json.dumps(sorted(rows)),),
+    ).fetchall()
+    return [(*one[:_HEAD], bytes.fromhex(one[_HEAD]), *one[_HEAD + 1 :]) for one in json.loads(found)]

@@ -6,8 +6,9 @@ import os
 import re
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from fsm.errors import SchemaError, StoreBusy, StoreError, UsageError
 from fsm.store.lock import WriterLock
@@ -34,6 +35,18 @@ _NETWORK = {
 }  # fmt: skip
 
 
+class Joined(NamedTuple):
+    """A write that shares a transaction with others.
+
+    Attributes:
+        landed: whether it stands in the file.
+        undo: takes back what the process noted of it, when it does not.
+    """
+
+    landed: Callable[[], bool]
+    undo: Callable[[], None]
+
+
 class OutcomeUnknown(StoreError):
     """COMMIT failed: whether it took effect can only be read back."""
 
@@ -44,6 +57,9 @@ class Connection:
     Writers queue on a file lock around BEGIN IMMEDIATE, and whoever writes takes the checkpoints, under the same
     lock: SQLite's busy wait starves writers, and before 3.51.3 a checkpoint beside a writer can corrupt the file.
 
+    Attributes:
+        joined: the writes of one work inside a transaction that several share; None outside such a one.
+
     Raises:
         StoreError: the file cannot be opened, or lies where write-ahead logging cannot be had.
         SchemaError: it is no store of this engine.
@@ -53,6 +69,7 @@ class Connection:
         self.path = path
         self.pid = os.getpid()
         self._frames = 0
+        self.joined: list[Joined] | None = None
         refuse_network(path)
         if sqlite3.sqlite_version_info < SQLITE_LEAST:
             raise StoreError(
@@ -107,9 +124,9 @@ class Connection:
         finally:
             self._end()
 
-    def wrote(self, size_bytes: int) -> None:
-        """Tell of a large value, so that the log is checkpointed in time."""
-        self._frames += size_bytes // _PAGE_BYTES
+    def wrote(self, size_bytes: int, edges: int = 1) -> None:
+        """Tell of large values, or of several edges in one commit, so that the log is checkpointed in time."""
+        self._frames += size_bytes // _PAGE_BYTES + (edges - 1)
 
     def _commit(self) -> None:
         if os.getpid() != self.pid:

@@ -46,14 +46,10 @@ class Prepared:
 
 @lru_cache(maxsize=600)
 def _insert_transitions(rows: int) -> str:
-    return (
-        f"INSERT INTO transitions(run_id, workflow_id, {TRANSITION_COLUMNS}) VALUES {','.join([_ROW] * rows)} "  # noqa: S608
-        "RETURNING run_id"
-    )
+    return f"INSERT INTO transitions(run_id, workflow_id, {TRANSITION_COLUMNS}) VALUES {','.join([_ROW] * rows)}"  # noqa: S608
 
 
-_INSERT_ONE = _insert_transitions(1).removesuffix(" RETURNING run_id")
-"""For a lone run, whether the row was taken is the count of rows; RETURNING would build a table for it."""
+_INSERT_ONE = _insert_transitions(1)
 
 
 @lru_cache(maxsize=600)
@@ -121,10 +117,13 @@ def _cross(sql: sqlite3.Connection, moves: Sequence[Prepared]) -> set[int]:
     for prepared in moves:
         parameters.append(prepared.run.row)
         parameters += prepared.columns
-    if len(moves) == 1:
-        taken = {moves[0].run.row} if sql.execute(_INSERT_ONE, parameters).rowcount else set()
+    # No RETURNING: each row that SQLite hands back gives the interpreter away, and beside a thread that computes it
+    # comes back late. The count tells whether all were taken; which were not is asked only then.
+    statement = _INSERT_ONE if len(moves) == 1 else _insert_transitions(len(moves))
+    if sql.execute(statement, parameters).rowcount == len(moves):
+        taken = {prepared.run.row for prepared in moves}
     else:
-        taken = {number for (number,) in sql.execute(_insert_transitions(len(moves)), parameters).fetchall()}
+        taken = {prepared.run.row for prepared in moves if _stands(sql, prepared)} if len(moves) > 1 else set()
     written: list[object] = []
     count = 0
     for prepared in moves:
@@ -135,6 +134,11 @@ def _cross(sql: sqlite3.Connection, moves: Sequence[Prepared]) -> set[int]:
     if count:
         sql.execute(_insert_artifacts(count), written)
     return taken
+
+
+def _stands(sql: sqlite3.Connection, prepared: Prepared) -> bool:
+    return bool(sql.execute("SELECT 1 FROM transitions WHERE run_id = ? AND seq = ? AND hash = ?",
+                            (prepared.run.row, prepared.run.seq, prepared.run.head)).fetchone())  # fmt: skip
 
 
 def _rest(sql: sqlite3.Connection, decision: Decision) -> bool:

@@ -6,12 +6,14 @@ import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from fsm.errors import IllegalTransition, NotFound, StoreError, UsageError
+from fsm.kernel.fair import fair_share
 from fsm.model.run import Artifact, Decision, Run, Status
 from fsm.model.workflow import Workflow
+from fsm.store import Claimed
 from fsm.store.ledger import genesis, input_digest
 from fsm.store.sqlite import claims, edges
 from fsm.store.sqlite.claims import Holders
@@ -23,6 +25,9 @@ from fsm.store.sqlite.pruning import Pruning
 from fsm.store.sqlite.records import Records
 from fsm.store.sqlite.removal import Removal
 from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
+
+SUSPECT_CRASHES = 2
+"""From how many crashes on a run is driven alone: what kills its process must not take others with it."""
 
 
 class SqliteStore(Records, Past, Pauses, Removal, Pruning):
@@ -97,21 +102,25 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning):
             taken.append(born)
             return born
 
+        def landed(born: Run) -> bool:
+            return bool(self._read("SELECT 1 FROM runs WHERE uid = ?", (born.id,)))
+
         with self._letting_go(taken):
-            return self._durably(bear, lambda born: bool(self._read("SELECT 1 FROM runs WHERE uid = ?", (born.id,))))
+            return self._durably(bear, landed, lambda: self._forget(taken))
 
     def _bear(
         self, sql: sqlite3.Connection, run: Run, inputs: Sequence[Artifact], prepared: Prepared, worker: int | None
     ) -> Run:
-        ((row,),) = sql.execute(
+        row = sql.execute(
             "INSERT INTO runs(id, uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, "
             "entered_at, attempt, epoch, worker_id, started_at, updated_at, forked_from) VALUES ("
             "(SELECT max(ifnull((SELECT max(id) FROM runs), 0), row) + 1 FROM vacated),"
-            "?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?,?) RETURNING id",
+            "?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?,?)",
             (run.id, prepared.workflow_id, run.workflow, run.key, input_digest(inputs), run.status,
              prepared.decision.run.head, run.started_at, run.epoch, worker, run.started_at, run.started_at,
              run.forked_from),
-        ).fetchall()  # fmt: skip
+        ).lastrowid  # fmt: skip
+        assert row is not None
         prepared.place(row)
         if inputs:
             edges.write_inputs(sql, row, inputs)
@@ -138,10 +147,13 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning):
     def _fetch(self, sql: sqlite3.Connection, condition: str, parameters: Sequence[Any]) -> list[Run]:
         """Return the runs that meet a condition (fixed text of this module; values are bound)."""
         rows = sql.execute(f"SELECT {RUN_COLUMNS} FROM runs WHERE {condition}", parameters).fetchall()  # noqa: S608
-        for row in rows:
-            if row[2] not in self._pinned:
-                self._pin(sql, row[2])
-        return [self._ended(sql, run_of(row, self._pinned)) for row in rows]
+        return [self._ended(sql, self._pinned_run(sql, row)) for row in rows]
+
+    def _pinned_run(self, sql: sqlite3.Connection, row: tuple[Any, ...]) -> Run:
+        """Return the run of a row of RUN_COLUMNS, with the version and digest that it is pinned to."""
+        if row[2] not in self._pinned:
+            self._pin(sql, row[2])
+        return run_of(row, self._pinned)
 
     def _pin(self, sql: sqlite3.Connection, number: int) -> None:
         version, digest = sql.execute("SELECT version, digest FROM workflows WHERE id = ?", (number,)).fetchone()
@@ -186,10 +198,23 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning):
             return self._holders.worker
 
     def _register(self, sql: sqlite3.Connection, now: int) -> int:
-        ((number,),) = sql.execute("INSERT INTO workers(host, pid, at) VALUES (?,?,?) RETURNING id",
-                                   (socket.gethostname(), os.getpid(), now)).fetchall()  # fmt: skip
+        cursor = sql.execute("INSERT INTO workers(host, pid, at) VALUES (?,?,?)",
+                             (socket.gethostname(), os.getpid(), now))  # fmt: skip
+        number = int(cursor.lastrowid or 0)
         self._life.show(number)
+        return number
+
+    def lease(self, now: int, until: int | None) -> None:
+        worker = self._registered(now)
+        self._durably(lambda sql: sql.execute("UPDATE workers SET expires_at = ? WHERE id = ?", (until, worker)))
+
+    def version(self) -> int:
+        ((number,),) = self._read("PRAGMA data_version")
         return int(number)
+
+    def next_due(self) -> int | None:
+        ((due,),) = self._read("SELECT min(due_at) FROM runs WHERE status = 'waiting' AND due_at IS NOT NULL")
+        return None if due is None else int(due)
 
     def claimable(self, now: int, *, delayed: bool = False) -> list[str]:
         with translated(self.path):
@@ -199,19 +224,64 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning):
         with translated(self.path):
             if not claims.could_go_on(self.sql, self._holders, run_id, now):
                 return None
+
+        def wanted(sql: sqlite3.Connection) -> list[int]:
+            if not claims.could_go_on(sql, self._holders, run_id, now):
+                return []
+            return [row for (row,) in sql.execute("SELECT id FROM runs WHERE uid = ?", (run_id,))]
+
+        claimed = self._claim(wanted, now)
+        return claimed[0] if claimed else None
+
+    def claim_some(
+        self, limit: int, now: int, *, alone: bool, after: str = "", unable: Collection[tuple[str, str]] = (),
+        look_for_dead: bool = False,
+    ) -> Claimed:  # fmt: skip
+        lacking = [f"{self._known(digest)}/{state}" for digest, state in unable]
+
+        def share(sql: sqlite3.Connection) -> Claimed:
+            dead = {row for _, row in claims.left_behind(sql, self._holders, now)} if look_for_dead else set()
+            found = claims.candidates(sql, now, limit, dead, lacking)
+            suspects = [one for one in found if one.crashes >= SUSPECT_CRASHES]
+            chosen = suspects[:1] if alone and suspects else [] if suspects else fair_share(found, limit, after)
+            return Claimed([one.row for one in chosen], bool(suspects), chosen[-1].workflow if chosen else after)
+
+        with translated(self.path):
+            seen = share(self.sql)
+        if not seen.runs:
+            return seen
+        last = [seen]
+
+        def wanted(sql: sqlite3.Connection) -> Sequence[int]:
+            last.append(share(sql))
+            return last[-1].runs
+
+        return last[-1]._replace(runs=self._claim(wanted, now), suspects=last[-1].suspects, last=last[-1].last)
+
+    def _claim(self, wanted: Callable[[sqlite3.Connection], Sequence[int]], now: int) -> list[Run]:
+        """Take the runs of the rows that are wanted, as seen inside the transaction."""
         worker = self._registered(now)
         taken: list[Run] = []
 
-        def take(sql: sqlite3.Connection) -> Run | None:
-            if not claims.take(sql, self._holders, run_id, worker, now):
-                return None
-            (run,) = self._fetch(sql, "uid = ?", (run_id,))
-            self._holders.take(run)  # before anybody can see it
-            taken.append(run)
-            return run
+        def take(sql: sqlite3.Connection) -> list[Run]:
+            rows = wanted(sql)
+            if not rows:
+                return []
+            claims.take(sql, rows, worker)
+            runs = [self._pinned_run(sql, row) for row in claims.rows_of(sql, rows)]
+            for run in runs:
+                self._holders.take(run)  # before anybody can see it
+            taken.extend(runs)
+            return runs
 
         with self._letting_go(taken):
-            return self._durably(take, lambda run: run is None or self._holds(run, worker))
+            return self._durably(
+                take, lambda runs: all(self._holds(run, worker) for run in runs), lambda: self._forget(taken)
+            )
+
+    def _forget(self, taken: Iterable[Run]) -> None:
+        for run in taken:
+            self._holders.let_go(run)
 
     @contextlib.contextmanager
     def _letting_go(self, taken: Sequence[Run]) -> Iterator[None]:
@@ -228,9 +298,9 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning):
         return bool(self._read("SELECT 1 FROM runs WHERE id = ? AND epoch = ? AND worker_id = ?",
                                (run.row, run.epoch, worker)))  # fmt: skip
 
-    def held(self, run_id: str) -> bool:
+    def held(self, run_id: str, now: int = 0) -> bool:
         with translated(self.path):
-            return claims.held(self.sql, self._holders, run_id)
+            return claims.held(self.sql, self._holders, run_id, now)
 
     def release(self, run: Run, *, interrupted: bool) -> None:
         self._holders.let_go(run)
@@ -246,10 +316,29 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning):
     # -- edges
 
     def commit(self, decisions: Sequence[Decision]) -> list[Run | None]:
-        batch = [Prepared(decision, self._known(decision.run.digest)) for decision in decisions]
-        self._connection.wrote(sum(prepared.size_bytes for prepared in batch))
+        return self._committed(self._prepared(decisions))
+
+    def together(
+        self, decisions: Sequence[Decision], works: Sequence[Callable[[], Any]]
+    ) -> tuple[list[Run | None] | Exception, list[Any]]:
+        batch = self._prepared(decisions)
+        if not works:
+            return self._committed(batch), []
+        *answers, committed = self._together([*works, lambda: self._committed(batch)])
+        return committed, answers
+
+    def _prepared(self, decisions: Sequence[Decision]) -> list[Prepared]:
+        return [Prepared(decision, self._known(decision.run.digest)) for decision in decisions]
+
+    def _committed(self, batch: Sequence[Prepared]) -> list[Run | None]:
+        connection = self._connection
+        if not batch:
+            return []
+        connection.wrote(sum(prepared.size_bytes for prepared in batch), len(batch))
+        is_alone = len(batch) == 1 and connection.joined is None
+        cross = self._cross_one if is_alone else self._cross
         taken = self._durably(
-            lambda sql: self._cross(sql, batch), lambda rows: all(self._stands(p) for p in batch if p.run.row in rows)
+            lambda sql: cross(sql, batch), lambda rows: all(self._stands(p) for p in batch if p.run.row in rows)
         )
         for prepared in batch:
             if prepared.run.status != "running" or prepared.run.row not in taken:
@@ -267,8 +356,6 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning):
 
     def _cross(self, sql: sqlite3.Connection, batch: Sequence[Prepared]) -> set[int]:
         """Write all at once; where the law refuses a part, each by itself in the same transaction."""
-        if len(batch) == 1:
-            return self._cross_one(sql, batch[0])
         sql.execute("SAVEPOINT batch")
         try:
             taken = edges.write(sql, batch)
@@ -285,9 +372,10 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning):
         sql.execute("RELEASE batch")
         return taken
 
-    def _cross_one(self, sql: sqlite3.Connection, prepared: Prepared) -> set[int]:
+    def _cross_one(self, sql: sqlite3.Connection, batch: Sequence[Prepared]) -> set[int]:
+        (prepared,) = batch
         try:
-            return edges.write(sql, [prepared])
+            return edges.write(sql, batch)
         except sqlite3.IntegrityError as error:
             sql.execute("ROLLBACK")
             if prepared.decision.fresh and "signals.message_id" in str(error):
