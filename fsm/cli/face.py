@@ -22,6 +22,7 @@ COMMANDS = {
     "graph": "Draw a workflow, with a run's way through it.",
     "run": "Start a run and drive it until it stops.",
     "resume": "Drive on what a crash or a wait left behind.",
+    "worker": "Drive many runs at once, until stopped.",
     "ls": "List runs, newest first.",
     "history": "Print a run's ledger.",
     "signal": "Send a signal to a run.",

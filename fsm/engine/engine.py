@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from fsm.actions.registry import Registry
 from fsm.clock import Clock
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from fsm.engine.crew import Crew
     from fsm.engine.looped import Looped
+    from fsm.engine.worker import Worker
     from fsm.engine.writer import Writer
 
 P = ParamSpec("P")
@@ -162,6 +163,45 @@ class Engine:
                     raise
                 _LOG.warning("run %s stays where it is: %s", one, error)
         return driven
+
+    def work(
+        self, *, concurrency: int = 256, lease_s: float = 30.0, grace_s: float = 30.0,
+        until: Literal["stopped", "idle"] = "stopped",
+    ) -> None:  # fmt: skip
+        """Drive whatever can go on, many runs at once, until SIGTERM or Ctrl-C; picks up what others start.
+
+        When stopped, runs are given back after the edge they are at; a second signal interrupts their actions. Signals
+        are only heard on the main thread.
+
+        Args:
+            concurrency: how many runs are driven at once, from 1.
+            lease_s: how long claims hold without a sign of life, from 1; one is given three times as often.
+            grace_s: how long actions in flight may take when the work is stopped.
+            until: "idle" returns once nothing is left that could go on now; timers and signals are not waited for.
+
+        Raises:
+            UsageError: an argument is out of range.
+            StoreError: the store cannot be used.
+        """
+        from asyncio import run  # noqa: PLC0415 - only where it is used
+
+        from fsm.engine.worker import until_told  # noqa: PLC0415
+
+        run(until_told(self._worker(concurrency, lease_s, grace_s, until)))
+
+    def _worker(self, concurrency: int, lease_s: float, grace_s: float, until: Literal["stopped", "idle"]) -> "Worker":
+        from fsm.engine.worker import Worker  # noqa: PLC0415
+
+        if concurrency < 1 or lease_s < 1 or grace_s < 0:
+            raise UsageError(
+                f"concurrency must be at least 1, lease_s at least 1 and grace_s at least 0; they are {concurrency}, "
+                f"{lease_s:g} and {grace_s:g}"
+            )
+        looped = self._looped()
+        return Worker(
+            self.store, self.registry, self.library, self.clock, looped.writer, looped.crew, concurrency=concurrency,
+            lease_ms=int(lease_s * 1_000), grace_ms=int(grace_s * 1_000), until=until,
+        )  # fmt: skip
 
     def _inline(self) -> Inline:
         """Return this thread's host, so that its action thread and loop are made once."""
@@ -376,6 +416,13 @@ class Engine:
         )
         self._begun(run, begun)
         return await carry(host, self._flow(run), run, until, is_claimed=begun is not None)
+
+    async def work_async(
+        self, *, concurrency: int = 256, lease_s: float = 30.0, grace_s: float = 30.0,
+        until: Literal["stopped", "idle"] = "stopped",
+    ) -> None:  # fmt: skip
+        """`work`, on the running event loop; a cancellation interrupts actions in flight and gives all runs back."""
+        await self._worker(concurrency, lease_s, grace_s, until).work()
 
     async def resume_async(self, run_id: str | None = None, *, until: Until = "rest") -> list[Run]:
         """`resume`, on the running event loop."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from fsm.actions.registry import Registry
@@ -18,6 +20,7 @@ from fsm.engine.plan import plan_of
 from fsm.engine.writer import Writer
 from fsm.errors import DefinitionError, FSMError, LeaseLost, MissingAction, StoreError, UsageError
 from fsm.model.definition import ActionState
+from fsm.model.pause import Pause, covering
 from fsm.model.run import Decision, Run
 from fsm.model.workflow import Workflow, own_names
 from fsm.store import Claimed, Store
@@ -32,6 +35,9 @@ POLL_MS = 50
 
 DEAD_MS = 500
 """How often a look is taken for runs that a dead process left behind."""
+
+SWITCH_S = 0.000_5
+"""How long a thread that computes keeps the interpreter from the others: an action must not slow all runs down."""
 
 Until = Literal["stopped", "idle"]
 
@@ -56,7 +62,8 @@ class Worker(Looped):
         self._lease_ms = lease_ms
         self._grace_ms = grace_ms
         self._until = until
-        self._driven: dict[asyncio.Task[None], Run] = {}
+        self._driven: dict[asyncio.Task[None], int] = {}
+        self._runs: dict[int, tuple[Workflow, Run]] = {}
         self._unable: set[tuple[str, str]] = set()
         self._reads: dict[tuple[str, str], frozenset[str]] = {}
         self._suspect: int | None = None
@@ -76,6 +83,7 @@ class Worker(Looped):
 
     async def commit(self, decision: Decision) -> Run:
         run = await super().commit(decision)
+        self._runs[run.row] = self._runs[run.row][0], run
         if run.row == self._suspect and run.crashes == 0:  # it got over what crashed it
             self._suspect = None
             self._wake()
@@ -90,7 +98,9 @@ class Worker(Looped):
             StoreError: the store cannot be used.
         """
         life = _Life(self.store, self.clock.now, self._lease_ms)
+        before_s = sys.getswitchinterval()
         try:
+            sys.setswitchinterval(SWITCH_S)
             await asyncio.to_thread(life.begin)
             while not self._stopping:
                 claimed = await self._claim()
@@ -103,6 +113,7 @@ class Worker(Looped):
                 task.cancel()
             await asyncio.gather(*self._driven, return_exceptions=True)
             await asyncio.to_thread(life.end)
+            sys.setswitchinterval(before_s)
 
     def stop(self) -> None:
         """Claim no more; runs are given back after the edge they are at. The second call interrupts actions too."""
@@ -148,18 +159,29 @@ class Worker(Looped):
             version = self.store.version()
             if version != self._version:
                 self._version, self._due_at, self._is_behind = version, self.store.next_due(), True
+                self._stop_actions(self.store.pauses())
         except StoreError as error:
             _LOG.warning("the store cannot be read: %s", error)
             return False
         is_due = self._due_at is not None and self.now() >= self._due_at
         return self._is_behind or is_due or time.monotonic() - self._dead_looked_at_s >= DEAD_MS / 1_000
 
+    def _stop_actions(self, pauses: Sequence[Pause]) -> None:
+        """Cancel the asynchronous actions in flight that a pause stops."""
+        stopping = [pause for pause in pauses if pause.stops_actions]
+        for task, row in list(self._driven.items()) if stopping else ():
+            flow, run = self._runs[row]
+            state = flow.states[run.state]
+            action = self.registry.get(state.action) if isinstance(state, ActionState) else None
+            if action and action.is_async and covering(stopping, run):
+                task.cancel()
+
     def _begin(self, runs: list[Run]) -> None:
         flows = [(run, flow) for run in runs if (flow := self._flow(run))]
         known = self.store.values_of([(run, self._read_by(flow, run.state)) for run, flow in flows], KEPT_CHARS_MAX)
         for (run, flow), texts in zip(flows, known, strict=True):
             task = asyncio.get_running_loop().create_task(self._driving(flow, run, Known(self.store, run, texts)))
-            self._driven[task] = run
+            self._driven[task], self._runs[run.row] = run.row, (flow, run)
             task.add_done_callback(self._ended)
 
     def _flow(self, run: Run) -> Workflow | None:
@@ -196,7 +218,7 @@ class Worker(Looped):
             await asyncio.sleep(POLL_MS / 1_000)  # what hinders it, a full disk, may last
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        run = self._driven.pop(task)
+        _, run = self._runs.pop(self._driven.pop(task))
         if run.row == self._suspect:
             self._suspect = None
         if not task.cancelled() and (error := task.exception()):
@@ -237,6 +259,19 @@ class Worker(Looped):
         if self._driven:
             _LOG.info("stopping; %d runs are in flight", len(self._driven))
             await asyncio.wait(set(self._driven), timeout=self._grace_ms / 1_000)
+
+
+async def until_told(worker: Worker) -> None:
+    """Let a worker work until SIGTERM or Ctrl-C stops it, where the process can be told by signals."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    for number in numbers:
+        loop.add_signal_handler(number, worker.stop)
+    try:
+        await worker.work()
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 def _about(run: Run) -> dict[str, Any]:
