@@ -35,6 +35,7 @@ COMMANDS = {
     "pause": "Hold back everything, a workflow, or a state of it.",
     "unpause": "End a pause.",
     "prune": "Delete finished runs whose time has come.",
+    "backup": "Copy the store while others work on it.",
 }
 """Every command with the first line of its help, so that the list of them imports none."""
 

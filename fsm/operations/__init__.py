@@ -5,6 +5,7 @@ from fsm import operations
 operations.redrive(engine, run.id, actor="ana", reason="the card was renewed")
 """
 
+from fsm.operations.backup import backup
 from fsm.operations.complete import complete
 from fsm.operations.dead_letters import dead_letters
 from fsm.operations.drop import drop
@@ -18,6 +19,7 @@ from fsm.operations.rewind import rewind
 from fsm.operations.unpause import unpause
 
 __all__ = [
+    "backup",
     "complete",
     "dead_letters",
     "drop",

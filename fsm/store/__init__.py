@@ -1,5 +1,6 @@
 """What the engine asks of a store. One suite of tests, `tests/store/contract.py`, holds every store to it."""
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -299,6 +300,26 @@ class Store(Protocol):
         a run too long by itself the rows that are left go with later calls, before anything else; so a call with no
         runs goes on with them.
         """
+
+    def backup(
+        self, path: str | os.PathLike[str], *, force: bool = False, told: Callable[[int, int], object] | None = None
+    ) -> int:
+        """Copy the store as it is at one instant, while others work on it, and return the size of the copy in bytes.
+
+        It is written beside `path`, synced and checked before it gets its name. Runs that are held count in it as left
+        behind by a dead process.
+
+        Args:
+            force: whether a file that is there already is replaced.
+            told: called with how much is done, and of how much.
+
+        Raises:
+            UsageError: the file exists, is the store itself, or cannot be written without harm.
+            StoreError: it could not be written, or the store is damaged.
+        """
+
+    def size(self) -> int:
+        """Return the bytes that the store takes, its log included."""
 
     def leave(self) -> None:
         """Close what this thread has open; for threads about to end."""

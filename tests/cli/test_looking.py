@@ -10,7 +10,7 @@ from tests.cli.conftest import GREET, Desk
 @pytest.mark.parametrize(
     "words",
     [("ls",), ("history", "01"), ("graph", "--run", "01"), ("show", "--run", "01"), ("cancel", "01"), ("resume",),
-     ("signal", "01", "x"), ("redrive", "01"), ("complete", "01", "--actor", "ana"), ("prune",)],
+     ("signal", "01", "x"), ("redrive", "01"), ("complete", "01", "--actor", "ana"), ("prune",), ("backup", "copy.db")],
 )  # fmt: skip
 def test_no_store_is_made_by_a_command_that_needs_one(desk: Desk, words: tuple[str, ...]) -> None:
     code, out, err = desk.fsm(*words)

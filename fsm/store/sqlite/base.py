@@ -33,7 +33,7 @@ class Opened:
                 connection = self._connect()
                 migrate(connection)
                 if is_new:
-                    _sync_folder(self.path.parent)
+                    sync_folder(self.path.parent)
                 self._life = Life(connection.lock.path)
         except BaseException:
             self.leave()
@@ -181,7 +181,7 @@ def _saved(sql: sqlite3.Connection, work: Callable[[], Any]) -> Any:
     return answer
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new file's name survive a power loss."""
     fd = os.open(folder, os.O_RDONLY)
     try:

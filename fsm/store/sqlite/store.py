@@ -16,6 +16,7 @@ from fsm.model.workflow import Workflow
 from fsm.store import Claimed
 from fsm.store.ledger import genesis, input_digest
 from fsm.store.sqlite import claims, edges
+from fsm.store.sqlite.backup import Backup
 from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
@@ -30,7 +31,7 @@ SUSPECT_CRASHES = 2
 """From how many crashes on a run is driven alone: what kills its process must not take others with it."""
 
 
-class SqliteStore(Records, Past, Pauses, Removal, Pruning):
+class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup):
     """A `Store` in one file.
 
     Raises:
