@@ -91,13 +91,29 @@ class Context:
             LeaseLost: this attempt was abandoned or taken over: stop.
         """
         self._alive()
-        self.beat_s = time.monotonic()
-        self._desk.beat(self._run, None if detail is None else dump(detail, Any), self._now())
+        self._beat(None if detail is None else dump(detail, Any))
 
     @property
     def last_heartbeat(self) -> Any:
         """The newest detail that an attempt of this visit gave to `heartbeat`, or None."""
         return self._desk.last_beat(self._run)
+
+    def answer(self, verb: str, *given: Any) -> Any:
+        """Do what a copy of this context, in a process of its own, asks of its desk."""
+        match verb:
+            case "checkpoint":
+                return self._saved(*given)
+            case "save_checkpoint":
+                return self._keep(*given)
+            case "beat":
+                return self._beat(*given)
+            case _:
+                return self.last_heartbeat
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a copy in another process is made of."""
+        run = {**self._run._asdict(), "head": ""}
+        return {"run": run, "key": self.key, "interrupted": self.interrupted}
 
     def revoke(self) -> None:
         """Give the attempt up: whatever it still asks for is refused."""
@@ -107,6 +123,11 @@ class Context:
         if self._revoked:
             raise LeaseLost(f'this attempt of "{self.state}" was abandoned; its result no longer counts')
 
+    def _beat(self, detail: str | None) -> None:
+        self._alive()
+        self.beat_s = time.monotonic()
+        self._desk.beat(self._run, detail, self._now())
+
     def _saved(self, name: str) -> str | None:
         self._alive()
         return self._desk.checkpoint(self._run, name)
@@ -114,8 +135,12 @@ class Context:
     def _save(self, name: str, value: Any) -> str:
         self._alive()
         text = dump(value, Any)
-        self._desk.save_checkpoint(self._run, name, text)
+        self._keep(name, text)
         return text
+
+    def _keep(self, name: str, text: str) -> None:
+        self._alive()
+        self._desk.save_checkpoint(self._run, name, text)
 
 
 class AsyncContext(Context):

@@ -9,7 +9,7 @@ from fsm.model.definition import ActionState, RetryPolicy
 from fsm.model.durations import format_duration
 from fsm.model.names import FINAL_VERDICTS
 
-_DOUBTFUL = frozenset({"Transient", "Timeout", "HeartbeatLost", "Unavailable", "Exception"})
+_DOUBTFUL = frozenset({"Transient", "Timeout", "HeartbeatLost", "Unavailable", "ProcessDied", "Exception"})
 """Errors after which an attempt may have had its effect all the same."""
 
 _SHOWN_MAX = 8

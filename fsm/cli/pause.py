@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command("pause")
 @options.of_workflow
 @options.of_state
-@click.option("--now", is_flag=True, help="Workers also cancel the asynchronous actions in flight.")
+@click.option("--now", is_flag=True, help="Workers also interrupt the actions in flight that can be.")
 @click.option("--list", "lists", is_flag=True, help="Pause nothing; list what is paused.")
 @click.option("--past", is_flag=True, help="With --list: also the pauses that are over.")
 @options.actor

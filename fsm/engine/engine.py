@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
+from fsm.actions.address import refuse_while_importing
 from fsm.actions.registry import Registry
 from fsm.clock import Clock
+from fsm.engine.cells import Cells
 from fsm.engine.drive import Until, carry, complete
 from fsm.engine.inbox import admissible, checked, legal_signals, receive, require_same
 from fsm.engine.inline import Inline, Watcher
@@ -65,12 +67,14 @@ class Engine:
     ) -> None:
         from fsm.store.sqlite import SqliteStore  # noqa: PLC0415 - the one place that chooses a store
 
+        refuse_while_importing()
         places = [definitions] if isinstance(definitions, (str, os.PathLike)) else list(definitions)
         self.registry = Registry(actions)
         self.library = Library(places, self.registry.signatures or None)
         self.clock = clock or Clock()
         self.store: Store = SqliteStore(store)
         self._watch = watch
+        self._cells = Cells(self.store.signs)
         self._hosts = threading.local()
         self._desk: ThreadPoolExecutor | None = None
         self._hands: tuple[Writer, Crew] | None = None
@@ -84,6 +88,7 @@ class Engine:
     def close(self) -> None:
         """Let go of the file. Runs that other threads still drive lose their claim."""
         self._inline().close()
+        self._cells.close()
         if self._hands:
             self._hands[0].close()
             self._hands[1].close()
@@ -199,15 +204,15 @@ class Engine:
             )
         looped = self._looped()
         return Worker(
-            self.store, self.registry, self.library, self.clock, looped.writer, looped.crew, concurrency=concurrency,
-            lease_ms=int(lease_s * 1_000), grace_ms=int(grace_s * 1_000), until=until,
+            self.store, self.registry, self.library, self.clock, self._cells, looped.writer, looped.crew,
+            concurrency=concurrency, lease_ms=int(lease_s * 1_000), grace_ms=int(grace_s * 1_000), until=until,
         )  # fmt: skip
 
     def _inline(self) -> Inline:
         """Return this thread's host, so that its action thread and loop are made once."""
         host: Inline | None = getattr(self._hosts, "inline", None)
         if host is None:
-            host = self._hosts.inline = Inline(self.store, self.registry, self.clock, self._watch)
+            host = self._hosts.inline = Inline(self.store, self.registry, self.clock, self._cells, self._watch)
         return host
 
     def _start(
@@ -455,7 +460,7 @@ class Engine:
 
         if self._hands is None:
             self._hands = Writer(self.store, self._watch), Crew(self.store)
-        return Looped(self.store, self.registry, self.clock, *self._hands)
+        return Looped(self.store, self.registry, self.clock, self._cells, *self._hands)
 
     async def _at_desk(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         import asyncio  # noqa: PLC0415

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from fsm.actions.registry import Registry
+from fsm.engine.cells import Cells
 from fsm.engine.perform import Call, Raised, Returned, raised
 from fsm.errors import LeaseLost, StoreError
 from fsm.model.run import Decision, Failure, Run, Transition
@@ -36,11 +37,12 @@ Watcher = Callable[[Run, Transition], None]
 class Common:
     """What both hosts share."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Outside) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Outside, cells: Cells) -> None:
         self.store = store
         self.desk: Desk = store
         self.registry = registry
         self.clock = clock
+        self.cells = cells
 
     def now(self) -> int:
         return self.clock.now()
@@ -61,13 +63,17 @@ class Common:
 class Inline(Common):
     """Drives on the caller's thread; its coroutines never suspend."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Outside, watch: Watcher | None = None) -> None:
-        super().__init__(store, registry, clock)
+    def __init__(
+        self, store: Store, registry: Registry, clock: Outside, cells: Cells, watch: Watcher | None = None
+    ) -> None:
+        super().__init__(store, registry, clock, cells)
         self.watch = watch
         self._stage: Stage | None = None
         self._portal: Portal | None = None
 
     async def call(self, call: Call) -> Returned | Raised:
+        if call.action.isolation == "process":
+            return self.cells.perform(call)
         if call.action.is_async:
             from fsm.engine.looped import Portal, awaited  # noqa: PLC0415 - asyncio, only where it is used
 
@@ -116,12 +122,17 @@ def _called(call: Call) -> Returned | Raised:
 
 
 class Watch:
-    """The limits of one call: its timeout, and the silence between heartbeats."""
+    """The limits of one call: its timeout, and the silence between heartbeats.
 
-    def __init__(self, call: Call) -> None:
+    Args:
+        since_s: the monotonic instant that its timeout counts from; now by default.
+    """
+
+    def __init__(self, call: Call, since_s: float | None = None) -> None:
         self._call = call
         self._began_s = time.monotonic()
-        self._ends_s = None if call.limit_ms is None else self._began_s + call.limit_ms / 1_000
+        began_s = self._began_s if since_s is None else since_s
+        self._ends_s = None if call.limit_ms is None else began_s + call.limit_ms / 1_000
 
     def left_s(self) -> float | None:
         """Return how long to wait before looking again, or None for ever."""

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from fsm.actions.registry import Registry
+from fsm.engine.cells import Cells
 from fsm.engine.crew import Crew
 from fsm.engine.inline import Common, Outside
 from fsm.engine.limits import limited
@@ -27,13 +28,17 @@ T = TypeVar("T")
 class Looped(Common):
     """Drives on the running event loop; one thread writes for all of it, synchronous actions run on a crew's."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Outside, writer: Writer, crew: Crew) -> None:
-        super().__init__(store, registry, clock)
+    def __init__(
+        self, store: Store, registry: Registry, clock: Outside, cells: Cells, writer: Writer, crew: Crew
+    ) -> None:
+        super().__init__(store, registry, clock, cells)
         self.writer = writer
         self.crew = crew
         self.desk = Desk(store, writer)
 
     async def call(self, call: Call) -> Returned | Raised:
+        if call.action.isolation == "process":
+            return await self.cells.perform_async(call)
         if call.action.is_async:
             return await awaited(call)
         return await self.crew.perform(call)

@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from fsm.actions.classify import classify
+from fsm.actions.conclude import concluded
 from fsm.actions.context import AsyncContext, Context, Desk
-from fsm.actions.outcome import Outcome
 from fsm.actions.registry import Action, Registry
-from fsm.actions.values import NotStorable, dump, plain
+from fsm.actions.values import NotStorable
 from fsm.engine.inbox import receive
 from fsm.engine.known import Known
 from fsm.engine.plan import Plan, Unwritten, arguments, key_of, plan_of
@@ -30,10 +30,12 @@ class Call:
     """One call of an action, ready to be made.
 
     Attributes:
+        arguments: what it is given; in a process of its own, JSON texts that are read there, or None for null.
         context: what the action was given to talk to the engine; None when it takes none.
         limit_ms: how long it may take, or None.
         ends_visit: whether that limit is the visit's deadline.
         beat_ms: how long it may be silent, or None.
+        is_probe: whether it asks what became of an earlier attempt.
     """
 
     action: Action
@@ -42,11 +44,16 @@ class Call:
     limit_ms: int | None
     beat_ms: int | None
     ends_visit: bool = False
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The call came back."""
+    """The call came back.
+
+    Attributes:
+        value: what the action returned; from a process of its own what that amounts to, `Succeeded` or None.
+    """
 
     value: Any
 
@@ -250,14 +257,9 @@ class _Attempt:
         ended = await self.host.call(call)
         if isinstance(ended, Raised):
             return Failed(ended.failure)
-        if is_probe and ended.value is None:
-            return None
-        if is_probe and not isinstance(ended.value, Outcome):
-            said = (
-                f'probe "{plan.action.name}" returned {type(ended.value).__name__}; an Outcome, or None for "not done"'
-            )
-            return Failed(Failure.of_verdict("InvalidResult", said, value=plain(ended.value)))
-        return _concluded(plan.action, ended.value)
+        if plan.action.isolation == "process":
+            return cast("Succeeded | None", ended.value)
+        return concluded(plan.action, ended.value, is_probe=is_probe)
 
     def _more(self, plan: Plan) -> dict[str, str]:
         missing = plan.names - self.plan.names
@@ -269,10 +271,11 @@ class _Attempt:
             kind = AsyncContext if action.is_async else Context
             key = key_of(self.state, self.run, self.values)
             context = kind(self.run, key, self.host.desk, interrupted=interrupted, now=self.host.now)
-            given[action.context_name] = context
+            if action.isolation == "thread":
+                given[action.context_name] = context
         limit, due = self.state.timeout, deadline_at(self.state, self.run)
         if due is None or is_probe:  # what the deadline cut off is still asked about
-            return Call(action, given, context, limit, self.state.heartbeat)
+            return Call(action, given, context, limit, self.state.heartbeat, is_probe=is_probe)
         left = max(due - self.host.now(), 0)
         ends_visit = limit is None or left <= limit
         return Call(action, given, context, left if ends_visit else limit, self.state.heartbeat, ends_visit)
@@ -298,18 +301,6 @@ def _known(failed: Failed) -> Failed:
 def _unknown(failure: Failure) -> Failure:
     """Return a probe's failure: what it was asked about is still unknown."""
     return replace(failure, message=f"the probe failed: {failure.message}", interrupted=True)
-
-
-def _concluded(action: Action, value: Any) -> Succeeded | Failed:
-    """Return what a returned value amounts to: an outcome with JSON, or an invalid result."""
-    outcome = value.name if isinstance(value, Outcome) else "success"
-    returned = value.value if isinstance(value, Outcome) else value
-    returns = action.signature.returns or {}
-    try:
-        return Succeeded(outcome, dump(returned, returns.get(outcome, Any)))
-    except NotStorable as error:
-        said = f'"{action.name}" returned what does not fit: {error}'
-        return Failed(Failure.of_verdict("InvalidResult", said, value=plain(returned)))
 
 
 def raised(error: Exception) -> Raised:

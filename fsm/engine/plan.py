@@ -8,7 +8,6 @@ from hashlib import sha256
 from typing import Any
 
 from fsm.actions.registry import Action
-from fsm.actions.values import NotStorable, load
 from fsm.expressions import Expression
 from fsm.kernel.decide import evaluate
 from fsm.model.definition import ActionState
@@ -70,7 +69,7 @@ class Unwritten(ValueError):
 def arguments(
     plan: Plan, state: ActionState, run: Run, texts: Mapping[str, str], values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the keyword arguments of a call.
+    """Return the keyword arguments of a call; for an action in a process of its own JSON texts, which it reads there.
 
     Args:
         texts: the JSON texts of what was loaded.
@@ -82,26 +81,22 @@ def arguments(
         EvaluationError: a `with` expression failed.
     """
     found: dict[str, Any] = {}
-    annotations = {parameter.name: parameter.annotation for parameter in plan.action.signature.parameters}
     for parameter in plan.read:
         text = texts.get(parameter.name)
         if text is not None:
-            found[parameter.name] = _fit(plan, parameter.name, text, parameter.annotation)
+            found[parameter.name] = _fit(plan.action, parameter.name, text)
         elif parameter.name in plan.nullable:
             found[parameter.name] = None
         elif parameter.required:
             raise Unwritten(f'"{plan.action.name}" reads "{parameter.name}", which has not been written')
     for name, expression in plan.given.items():
         value = evaluate(expression, state, run, values)
-        found[name] = _fit(plan, name, json.dumps(value), annotations.get(name, Any))
+        found[name] = _fit(plan.action, name, json.dumps(value))
     return found
 
 
-def _fit(plan: Plan, name: str, text: str, annotation: Any) -> Any:
-    try:
-        return load(text, annotation)
-    except NotStorable as error:
-        raise NotStorable(f'"{name}" does not fit action "{plan.action.name}": {error}') from None
+def _fit(action: Action, name: str, text: str) -> Any:
+    return text if action.isolation == "process" else action.fit(name, text)
 
 
 def key_of(state: ActionState, run: Run, values: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from fsm.actions.registry import Registry
+from fsm.engine.cells import Cells
 from fsm.engine.crew import Crew
 from fsm.engine.drive import drive
 from fsm.engine.inline import Outside
@@ -53,10 +54,11 @@ class Worker(Looped):
     """
 
     def __init__(
-        self, store: Store, registry: Registry, library: Library, clock: Outside, writer: Writer, crew: Crew, *,
-        concurrency: int = CONCURRENCY, lease_ms: int = LEASE_MS, grace_ms: int = GRACE_MS, until: Until = "stopped",
+        self, store: Store, registry: Registry, library: Library, clock: Outside, cells: Cells, writer: Writer,
+        crew: Crew, *, concurrency: int = CONCURRENCY, lease_ms: int = LEASE_MS, grace_ms: int = GRACE_MS,
+        until: Until = "stopped",
     ) -> None:  # fmt: skip
-        super().__init__(store, registry, clock, writer, crew)
+        super().__init__(store, registry, clock, cells, writer, crew)
         self._library = library
         self._concurrency = concurrency
         self._lease_ms = lease_ms
@@ -167,13 +169,13 @@ class Worker(Looped):
         return self._is_behind or is_due or time.monotonic() - self._dead_looked_at_s >= DEAD_MS / 1_000
 
     def _stop_actions(self, pauses: Sequence[Pause]) -> None:
-        """Cancel the asynchronous actions in flight that a pause stops."""
+        """Interrupt actions in flight that a pause stops: asynchronous ones, and those in a process of their own."""
         stopping = [pause for pause in pauses if pause.stops_actions]
         for task, row in list(self._driven.items()) if stopping else ():
             flow, run = self._runs[row]
             state = flow.states[run.state]
             action = self.registry.get(state.action) if isinstance(state, ActionState) else None
-            if action and action.is_async and covering(stopping, run):
+            if action and (action.is_async or action.isolation == "process") and covering(stopping, run):
                 task.cancel()
 
     def _begin(self, runs: list[Run]) -> None:

@@ -19,7 +19,16 @@ TRANSIENT = ("Timeout", "HeartbeatLost", "RateLimited", "Unavailable")
 """The errors that another try may mend: the members of the built-in group `Transient`."""
 
 ORDINARY = frozenset(
-    {*TRANSIENT, "Transient", "BadRequest", "NotReady", "ChildFailed", "ToleranceExceeded", "CircuitOpen"}
+    {
+        *TRANSIENT,
+        "Transient",
+        "BadRequest",
+        "NotReady",
+        "ProcessDied",
+        "ChildFailed",
+        "ToleranceExceeded",
+        "CircuitOpen",
+    }
 )
 """Built-in names for what went wrong outside; `Exception` means any of these and whatever an action raised."""
 

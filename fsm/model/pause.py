@@ -12,7 +12,8 @@ class Pause(NamedTuple):
     Attributes:
         workflow: the name of one, all versions of it; empty for everything.
         state: of that workflow; empty for all of them.
-        stops_actions: whether workers also cancel the asynchronous actions that are in flight.
+        stops_actions: whether workers also interrupt actions in flight: asynchronous ones, and those in processes of
+            their own.
         actor, reason: who paused it, and why.
         at: since when, UTC milliseconds.
     """

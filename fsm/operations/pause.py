@@ -20,7 +20,7 @@ def pause(
     Args:
         workflow: only its runs, of every version; None for everything.
         state: only runs in this state of it.
-        now: whether workers also cancel the asynchronous actions that are in flight, as interrupted.
+        now: whether workers also interrupt the actions in flight that are asynchronous or in a process of their own.
 
     Raises:
         NotFound: neither the store nor the definitions know the workflow or the state.

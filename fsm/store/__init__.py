@@ -321,6 +321,13 @@ class Store(Protocol):
     def size(self) -> int:
         """Return the bytes that the store takes, its log included."""
 
+    def signs(self) -> Sequence[int]:
+        """Return the descriptors of this process's signs of life.
+
+        Open in another process too, they show that this one's claims still hold, until both have ended: for a process
+        that works for this one, and whose work nobody must begin anew beside it.
+        """
+
     def leave(self) -> None:
         """Close what this thread has open; for threads about to end."""
 

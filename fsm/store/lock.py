@@ -181,6 +181,10 @@ class Life:
         if _OFD:
             fcntl.fcntl(self._file.fd, fcntl.F_OFD_SETLK, _RANGE.pack(fcntl.F_WRLCK, os.SEEK_SET, worker, 1, 0))
 
+    def descriptors(self) -> tuple[int, ...]:
+        """Return the descriptors that, open in another process too, keep the signs shown until that has ended."""
+        return (self._file.fd,) if _OFD else ()
+
     def shown(self, worker: int, pid: int) -> bool:
         """Return whether another process shows the sign of `worker`; its own a process does not see.
 

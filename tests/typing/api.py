@@ -35,6 +35,19 @@ async def unused(word: str) -> str:
     return word
 
 
+@fsm.action(isolation="process")
+def heavy(word: str) -> str:
+    return word
+
+
+@fsm.action("typed.heavier", isolation="process")
+async def heavier(word: str) -> str:
+    return word
+
+
+HEAVY: str = heavy("w")
+
+
 @fsm.action("typed.shout")
 async def shout(found: str, ctx: fsm.AsyncContext) -> str:
     async def upper(word: str) -> str:

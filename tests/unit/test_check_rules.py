@@ -156,6 +156,7 @@ def test_a_class_called_cancelled_may_be_the_authors_own() -> None:
 
 def test_what_must_not_be_repeated_gives_one_finding_however_it_is_retried() -> None:
     for retry, code in (("never", "FSM414"), (3, "FSM408"), ({"attempts": 2, "errors": "NotReady"}, "FSM414"),
+                        ({"attempts": 2, "errors": "ProcessDied"}, "FSM408"),
                         ({"attempts": 2, "errors": "Mine"}, "FSM408")):  # fmt: skip
         found = codes({"a": act("done", idempotent=False, retry=retry)}, errors={"Mine": ["Timeout"]})
         assert [one for one in found if one in ("FSM408", "FSM409", "FSM414")] == [code]

@@ -1,11 +1,13 @@
 """Actions: how functions are marked and found, and what their annotations say."""
 
+import functools
 from types import ModuleType
 from typing import Any, Literal
 
 import pytest
 
 import fsm
+from fsm.actions.address import Address
 from fsm.actions.outcome import Outcome
 from fsm.actions.registry import Action, Registry
 from fsm.model.signature import Parameter
@@ -20,12 +22,26 @@ def send(to: str, text: str = "", *, ctx: fsm.Context) -> int:
 def plain(uri: str) -> None: ...
 
 
+@fsm.action("film.encode", isolation="process")
+def encode(uri: str) -> None: ...
+
+
+class Studio:
+    @staticmethod
+    @fsm.action(isolation="process")
+    def render(uri: str) -> None: ...
+
+
+render = Studio.render
+
+
 class TestMarking:
     def test_a_marked_function_stays_what_it_was(self) -> None:
         assert send("a", "bc", ctx=None) == 3  # type: ignore[arg-type]
 
     def test_a_bare_mark_names_it_by_module_and_function(self) -> None:
         assert list(Registry([plain])) == ["test_registry.plain"]
+        assert list(Registry([fsm.action()(plain)])) == ["test_registry.plain"]
 
     @pytest.mark.parametrize("name", ["", "mail send", "1mail", "mail.", ".send", "mail..send", "mail-send", "é"])
     def test_a_name_is_dotted_identifiers(self, name: str) -> None:
@@ -36,6 +52,47 @@ class TestMarking:
         with pytest.raises(fsm.UsageError, match="is no name for an action"):
             fsm.action(lambda: None)
         assert list(Registry([fsm.action("a.b")(lambda: None)])) == ["a.b"]
+
+
+class TestIsolation:
+    def test_an_action_has_a_thread_or_a_process_as_it_asks(self) -> None:
+        found = Registry([send, render, encode])
+        assert [found[name].isolation for name in ("mail.send", "test_registry.render", "film.encode")] == [
+            "thread", "process", "process"]  # fmt: skip
+        assert found["film.encode"].address == Address(__name__, "encode", __file__)
+        assert found["test_registry.render"].address == Address(__name__, "Studio.render", __file__)
+
+    def test_there_is_no_third_way(self) -> None:
+        with pytest.raises(fsm.UsageError, match='isolation is "thread" or "process", not \'fork\''):
+            fsm.action("a.b", isolation="fork")  # type: ignore[call-overload]
+
+    def test_what_another_process_does_not_find_by_name_is_refused_with_the_cure(self) -> None:
+        def inside() -> None: ...
+
+        class Callable:
+            def __call__(self) -> None: ...
+
+        elsewhere = ModuleType("elsewhere")
+        exec("def lost(): ...", vars(elsewhere))
+        for function, said in (
+            (inside, "it is defined inside another function"),
+            (lambda: None, "it is a lambda"),
+            (Callable(), "it is no function of an imported module"),
+            (functools.partial(send), "it is no function of an imported module"),
+            (vars(elsewhere)["lost"], "it is no function of an imported module"),
+            (functools.wraps(send)(lambda: None), f"it is not what {__name__}.send means"),
+        ):
+            with pytest.raises(fsm.UsageError) as refused:
+                Registry([fsm.action("a.b", isolation="process")(function)])
+            assert str(refused.value) == (
+                'action "a.b" asks for a process of its own, which finds its function by name, but '
+                f"{said}; define it with `def` at the top of a module"
+            )
+            assert list(Registry([fsm.action("a.b")(function)])) == ["a.b"]
+
+    def test_the_check_of_definitions_tells_it(self) -> None:
+        (fault,) = fsm.check(actions=[fsm.action("a.b", isolation="process")(lambda: None)])
+        assert (fault.code, "it is a lambda" in fault.message) == ("FSM001", True)
 
 
 class TestCollecting:

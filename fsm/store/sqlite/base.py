@@ -149,6 +149,9 @@ class Opened:
             write.undo()
         return False
 
+    def signs(self) -> tuple[int, ...]:
+        return self._life.descriptors()
+
     def leave(self) -> None:
         """Close this thread's connection, if it has one."""
         connection: Connection | None = getattr(self._local, "connection", None)

@@ -1,0 +1,372 @@
+"""A cell: a process of its own for actions that ask for one, seen from the engine's side.
+
+It can be killed in the middle of an action, with all that the action has started, and it ends with the engine's
+process however that ends: a keeper, see `keeper.py`, stands between the two. What goes over the line is JSON.
+"""
+
+import json
+import math
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fsm.engine.inline import Watch
+from fsm.engine.perform import Call, Raised, Returned
+from fsm.engine.voice import STDERR, heard, levels
+from fsm.engine.wire import Message, Wire, names_and_words, revived
+from fsm.errors import FSMError, LeaseLost, MissingAction
+from fsm.model.run import Failure, Succeeded
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+LOADING_S = 300.0
+"""How long a process may take to start and to import the module of an action."""
+
+_PATIENCE_S = 5.0
+"""How long a keeper may take to end what it keeps, before its group is killed from here."""
+
+_KEEPER = str(Path(__file__).with_name("keeper.py"))
+_WITHIN = """\
+import sys
+sys.path[:] = [place for place in sys.path if place]
+import json
+line, path = json.loads(sys.argv[1])
+sys.path += [place for place in path if place not in sys.path]
+from fsm.engine.within import serve
+serve(line, path, int(sys.argv[2]))
+"""
+"""How the process begins. What is installed is looked for first: a user's file must not stand in its place."""
+
+
+class Unbegun(Exception):
+    """The process ended by itself before the action had begun; `code` is as in `died`."""
+
+    def __init__(self, code: int | None) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class _Died(Exception):
+    """The process ended by itself."""
+
+    def __init__(self, code: int | None) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+def died(code: int | None, *, interrupted: bool) -> Failure:
+    """Return the failure of an attempt whose process ended by itself.
+
+    Args:
+        code: its exit code, negative for a signal, None where nobody knows.
+        interrupted: whether the action had begun.
+    """
+    how = "ended"
+    if code is not None:
+        how = f"ended with exit code {code}" if code >= 0 else f"was killed by {_signal_name(-code)}"
+    if code == -signal.SIGKILL:
+        how += ", as Linux does when memory runs out"
+    said = f"the action's process {how}" + ("" if interrupted else " before the action had begun")
+    return Failure("ProcessDied", said, frozenset({"ProcessDied"}), interrupted=interrupted)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+class _Loading:
+    """The limits of a call whose action has not begun: the process starts, and imports a module.
+
+    That time is not the attempt's, or an action with a short timeout and a long import would never get through; the
+    visit's deadline goes on, though.
+    """
+
+    def __init__(self, call: Call, since_s: float) -> None:
+        self._name = call.action.name
+        self._gives_up_s = time.monotonic() + LOADING_S
+        self._due_s = due_s(call, since_s)
+
+    def left_s(self) -> float:
+        return max(min(self._gives_up_s, self._due_s) - time.monotonic(), 0)
+
+    def spent(self) -> Failure | None:
+        now = time.monotonic()
+        if now >= self._due_s:
+            return late()
+        if now >= self._gives_up_s:
+            raise MissingAction(f'the module of action "{self._name}" was not imported within {LOADING_S:g} s')
+        return None
+
+
+def due_s(call: Call, since_s: float) -> float:
+    """Return the monotonic instant of the visit's deadline; infinite where none cuts the call off."""
+    return since_s + call.limit_ms / 1_000 if call.ends_visit and call.limit_ms is not None else math.inf
+
+
+def late() -> Failure:
+    """Return the failure of a call that its visit's deadline left no time to begin."""
+    return Failure.of_verdict("DeadlineExceeded", "the deadline came before the action had begun")
+
+
+class Cell:
+    """A process in which actions are performed, one at a time.
+
+    Args:
+        kept: descriptors that stay open for as long as the process may live.
+
+    Raises:
+        OSError: there can be no more processes.
+    """
+
+    def __init__(self, kept: Sequence[int] = ()) -> None:
+        import select  # noqa: PLC0415 - with the processes, only where actions ask for them
+
+        self._mutex = threading.Lock()
+        self._is_halted = self._has_begun = False
+        self._lifeline, self._wire, self._process = _started(kept)
+        self._poll = select.poll()
+        self._poll.register(self._lifeline, select.POLLIN)
+        self._poll.register(self._wire, select.POLLIN)
+        self._let_go = weakref.finalize(self, _end, os.getpid(), self._process, self._lifeline, self._wire)
+        _OPEN.add(self)
+
+    @property
+    def is_alive(self) -> bool:
+        if not self._let_go.alive:
+            return False
+        return self._lifeline.fileno() not in dict(self._poll.poll(0))
+
+    def perform(self, call: Call, since_s: float) -> Returned | Raised:
+        """Make a call within its limits; past them, the process is killed.
+
+        Args:
+            since_s: the monotonic instant that the visit's deadline, where it is the limit, counts from.
+
+        Raises:
+            Unbegun: the process ended by itself before the action had begun.
+            MissingAction: the process does not find the action.
+            LeaseLost: the call was given up by `halt`.
+        """
+        self._has_begun = False
+        try:
+            ended = self._converse(call, since_s)
+        except _Died as death:
+            self.end()
+            if self._is_halted:
+                raise LeaseLost(f'the attempt of "{call.action.name}" was given up') from None
+            if not self._has_begun:
+                raise Unbegun(death.code) from None
+            return Raised(died(death.code, interrupted=True))
+        except BaseException:
+            if call.context:
+                call.context.revoke()
+            self.end()
+            raise
+        if isinstance(ended, Failure):
+            self.end()
+            return Raised(ended)
+        return self._result(call, *ended)
+
+    def _converse(self, call: Call, since_s: float) -> Message | Failure:
+        """Return the message that ends a call, or the failure where a limit is over first."""
+        limits: _Loading | Watch = _Loading(call, since_s)
+        self._send("call", _told(call), limits)
+        while True:
+            match self._next(limits.left_s()):
+                case None:
+                    pass
+                case "loaded", _:
+                    if failure := limits.spent():
+                        return failure
+                    limits = self._begun(call, since_s)
+                case "ask", asked:
+                    self._send(*_answered(call, *asked), limits)
+                case "print" | "log" as kind, content:
+                    heard(kind, content)
+                case ended:
+                    return ended
+            if failure := limits.spent():
+                return failure
+
+    def _begun(self, call: Call, since_s: float) -> Watch:
+        """Let the action begin; from here on it may have its effect."""
+        self._has_begun = True
+        if call.context:
+            call.context.beat_s = time.monotonic()
+        limits = Watch(call, since_s if call.ends_visit else None)
+        self._send("begin", None, limits)
+        return limits
+
+    def _send(self, kind: str, content: Any, limits: "_Loading | Watch") -> None:
+        left_s = limits.left_s()
+        try:
+            self._wire.send(kind, content, None if left_s is None else max(left_s, 0.001))
+        except TimeoutError:
+            pass  # the limit is over, and that is looked at next
+        except OSError:
+            raise _Died(self._code()) from None
+
+    def _next(self, left_s: float | None) -> Message | None:
+        """Return the next message; None where there is none whole in that time, or only a part of one so far."""
+        if message := self._wire.take():
+            return message
+        wait_ms = None if left_s is None or math.isinf(left_s) else math.ceil(left_s * 1_000)
+        ready = dict(self._poll.poll(wait_ms))
+        # What was said before an end comes before it.
+        if self._wire.fileno() in ready and not self._filled():
+            raise _Died(self._code())
+        if self._wire.fileno() not in ready and self._lifeline.fileno() in ready:
+            raise _Died(self._code())
+        return self._wire.take()
+
+    def _filled(self) -> bool:
+        try:
+            return self._wire.fill()
+        except OSError:
+            return False
+
+    def _code(self) -> int | None:
+        """Return how the process ended, as its keeper says."""
+        with suppress(OSError, ValueError):
+            self._lifeline.settimeout(_PATIENCE_S)
+            return int(self._lifeline.recv(16))
+        return None
+
+    def _result(self, call: Call, kind: str, content: Any) -> Returned | Raised:
+        match kind:
+            case "returned":
+                return Returned(Succeeded(*content) if content else None)
+            case "raised":
+                return Raised(Failure(**{**content, "names": frozenset(content["names"])}))
+            case "missing":
+                raise MissingAction(f'the process of action "{call.action.name}" does not find it: {content}')
+            case "lost":
+                raise revived(*content)
+        names, words, code = content
+        if "KeyboardInterrupt" in names:
+            raise KeyboardInterrupt
+        raise SystemExit(code if "SystemExit" in names else f"{names[0]}: {words}")
+
+    def halt(self) -> None:
+        """Kill the process from another thread; the one that waits for it does the rest."""
+        self._is_halted = True
+        with self._mutex, suppress(OSError):
+            self._lifeline.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """Kill the process and all that it has started, and return when it has ended."""
+        if self._let_go.alive:
+            _kill(self._process, self._lifeline)
+            for kind, content in self._wire.rest():
+                if kind in ("print", "log"):
+                    heard(kind, content)
+        with self._mutex:
+            self._let_go()
+
+    def leave_to_parent(self) -> None:
+        """Let go of what a forked process has inherited: it is none of its business."""
+        self._let_go.detach()
+        self._process.returncode = 0
+        self._lifeline.close()
+        self._wire.close()
+
+
+def _started(kept: Sequence[int]) -> "tuple[socket.socket, Wire, Popen[bytes]]":
+    """Start a keeper that starts the process; return the lines to both, and the keeper."""
+    import subprocess  # noqa: PLC0415
+
+    if not sys.executable:
+        raise OSError("this program does not know its Python interpreter: sys.executable is empty")
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 - as multiprocessing
+    (ours, theirs), (lifeline, end) = socket.socketpair(), socket.socketpair()
+    told = json.dumps([theirs.fileno(), [os.fspath(place) for place in sys.path]])
+    lines = ",".join(str(fd) for fd in (end.fileno(), *kept))
+    output = STDERR if _is_open(STDERR) else subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, and a file of this package
+            [sys.executable, "-S", "-P", _KEEPER, lines, str(theirs.fileno()),
+             sys.executable, *flags, "-c", _WITHIN, told],
+            pass_fds=(end.fileno(), theirs.fileno(), *kept), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        )  # fmt: skip
+    except BaseException:
+        ours.close()
+        lifeline.close()
+        raise
+    finally:
+        theirs.close()
+        end.close()
+    return lifeline, Wire(ours), process
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def _told(call: Call) -> dict[str, Any]:
+    return {
+        "action": call.action.name, "address": call.action.address, "arguments": call.arguments,
+        "context": call.context.as_json() if call.context else None, "is_probe": call.is_probe,
+        "levels": levels(), "argv": sys.argv,
+    }  # fmt: skip
+
+
+def _answered(call: Call, verb: str, given: list[Any]) -> Message:
+    """Ask the store what the action asks, and return what to answer."""
+    assert call.context
+    try:
+        return "answer", call.context.answer(verb, *given)
+    except FSMError as error:
+        return "refused", names_and_words(error)
+
+
+def _kill(process: "Popen[bytes]", lifeline: socket.socket) -> None:
+    """Let the keeper kill what it keeps, and wait until it has; where it does not, kill both."""
+    from subprocess import TimeoutExpired  # noqa: PLC0415
+
+    if process.returncode is not None:
+        return
+    with suppress(OSError):
+        lifeline.shutdown(socket.SHUT_RDWR)
+    try:
+        with suppress(TimeoutExpired):
+            process.wait(_PATIENCE_S)
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _end(pid: int, process: "Popen[bytes]", lifeline: socket.socket, wire: Wire) -> None:
+    if os.getpid() == pid:
+        _kill(process, lifeline)
+        lifeline.close()
+        wire.close()
+
+
+_OPEN: "weakref.WeakSet[Cell]" = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    for cell in list(_OPEN):
+        cell.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
