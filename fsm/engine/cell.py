@@ -4,47 +4,26 @@ It can be killed in the middle of an action, with all that the action has starte
 process however that ends: a keeper, see `keeper.py`, stands between the two. What goes over the line is JSON.
 """
 
-import json
 import math
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fsm.engine.inline import Watch
+from fsm.engine.leash import PATIENCE_S, Leash
 from fsm.engine.perform import Call, Raised, Returned
-from fsm.engine.voice import STDERR, heard, levels
+from fsm.engine.voice import heard, levels
 from fsm.engine.wire import Message, Wire, names_and_words, revived
 from fsm.errors import FSMError, LeaseLost, MissingAction
 from fsm.model.run import Failure, Succeeded
 
-if TYPE_CHECKING:
-    from subprocess import Popen
-
 LOADING_S = 300.0
 """How long a process may take to start and to import the module of an action."""
-
-_PATIENCE_S = 5.0
-"""How long a keeper may take to end what it keeps, before its group is killed from here."""
-
-_KEEPER = str(Path(__file__).with_name("keeper.py"))
-_WITHIN = """\
-import sys
-sys.path[:] = [place for place in sys.path if place]
-import json
-line, path = json.loads(sys.argv[1])
-sys.path += [place for place in path if place not in sys.path]
-from fsm.engine.within import serve
-serve(line, path, int(sys.argv[2]))
-"""
-"""How the process begins. What is installed is looked for first: a user's file must not stand in its place."""
 
 
 class Unbegun(Exception):
@@ -133,20 +112,25 @@ class Cell:
     def __init__(self, kept: Sequence[int] = ()) -> None:
         import select  # noqa: PLC0415 - with the processes, only where actions ask for them
 
-        self._mutex = threading.Lock()
         self._is_halted = self._has_begun = False
-        self._lifeline, self._wire, self._process = _started(kept)
+        ours, theirs = socket.socketpair()
+        self._wire = Wire(ours)
+        try:
+            self._leash = Leash(theirs, kept)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self._poll = select.poll()
-        self._poll.register(self._lifeline, select.POLLIN)
+        self._poll.register(self._leash, select.POLLIN)
         self._poll.register(self._wire, select.POLLIN)
-        self._let_go = weakref.finalize(self, _end, os.getpid(), self._process, self._lifeline, self._wire)
+        self._let_go = weakref.finalize(self, _end, self._leash, self._wire)
         _OPEN.add(self)
 
     @property
     def is_alive(self) -> bool:
-        if not self._let_go.alive:
-            return False
-        return self._lifeline.fileno() not in dict(self._poll.poll(0))
+        return self._leash.is_held and self._leash.fileno() not in dict(self._poll.poll(0))
 
     def perform(self, call: Call, since_s: float) -> Returned | Raised:
         """Make a call within its limits; past them, the process is killed.
@@ -216,7 +200,7 @@ class Cell:
         except TimeoutError:
             pass  # the limit is over, and that is looked at next
         except OSError:
-            raise _Died(self._code()) from None
+            raise _Died(self._leash.code()) from None
 
     def _next(self, left_s: float | None) -> Message | None:
         """Return the next message; None where there is none whole in that time, or only a part of one so far."""
@@ -226,9 +210,9 @@ class Cell:
         ready = dict(self._poll.poll(wait_ms))
         # What was said before an end comes before it.
         if self._wire.fileno() in ready and not self._filled():
-            raise _Died(self._code())
-        if self._wire.fileno() not in ready and self._lifeline.fileno() in ready:
-            raise _Died(self._code())
+            raise _Died(self._leash.code())
+        if self._wire.fileno() not in ready and self._leash.fileno() in ready:
+            raise _Died(self._leash.code())
         return self._wire.take()
 
     def _filled(self) -> bool:
@@ -236,13 +220,6 @@ class Cell:
             return self._wire.fill()
         except OSError:
             return False
-
-    def _code(self) -> int | None:
-        """Return how the process ended, as its keeper says."""
-        with suppress(OSError, ValueError):
-            self._lifeline.settimeout(_PATIENCE_S)
-            return int(self._lifeline.recv(16))
-        return None
 
     def _result(self, call: Call, kind: str, content: Any) -> Returned | Raised:
         match kind:
@@ -262,61 +239,22 @@ class Cell:
     def halt(self) -> None:
         """Kill the process from another thread; the one that waits for it does the rest."""
         self._is_halted = True
-        with self._mutex, suppress(OSError):
-            self._lifeline.shutdown(socket.SHUT_RDWR)
+        self._leash.strike()
 
     def end(self) -> None:
         """Kill the process and all that it has started, and return when it has ended."""
         if self._let_go.alive:
-            _kill(self._process, self._lifeline)
-            for kind, content in self._wire.rest():
+            is_known = self._leash.kill()
+            for kind, content in self._wire.rest(0 if is_known else PATIENCE_S):
                 if kind in ("print", "log"):
                     heard(kind, content)
-        with self._mutex:
-            self._let_go()
+        self._let_go()
 
     def leave_to_parent(self) -> None:
         """Let go of what a forked process has inherited: it is none of its business."""
         self._let_go.detach()
-        self._process.returncode = 0
-        self._lifeline.close()
+        self._leash.leave_to_parent()
         self._wire.close()
-
-
-def _started(kept: Sequence[int]) -> "tuple[socket.socket, Wire, Popen[bytes]]":
-    """Start a keeper that starts the process; return the lines to both, and the keeper."""
-    import subprocess  # noqa: PLC0415
-
-    if not sys.executable:
-        raise OSError("this program does not know its Python interpreter: sys.executable is empty")
-    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 - as multiprocessing
-    (ours, theirs), (lifeline, end) = socket.socketpair(), socket.socketpair()
-    told = json.dumps([theirs.fileno(), [os.fspath(place) for place in sys.path]])
-    lines = ",".join(str(fd) for fd in (end.fileno(), *kept))
-    output = STDERR if _is_open(STDERR) else subprocess.DEVNULL
-    try:
-        process = subprocess.Popen(  # noqa: S603 - this interpreter, and a file of this package
-            [sys.executable, "-S", "-P", _KEEPER, lines, str(theirs.fileno()),
-             sys.executable, *flags, "-c", _WITHIN, told],
-            pass_fds=(end.fileno(), theirs.fileno(), *kept), start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-        )  # fmt: skip
-    except BaseException:
-        ours.close()
-        lifeline.close()
-        raise
-    finally:
-        theirs.close()
-        end.close()
-    return lifeline, Wire(ours), process
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
 
 
 def _told(call: Call) -> dict[str, Any]:
@@ -336,29 +274,9 @@ def _answered(call: Call, verb: str, given: list[Any]) -> Message:
         return "refused", names_and_words(error)
 
 
-def _kill(process: "Popen[bytes]", lifeline: socket.socket) -> None:
-    """Let the keeper kill what it keeps, and wait until it has; where it does not, kill both."""
-    from subprocess import TimeoutExpired  # noqa: PLC0415
-
-    if process.returncode is not None:
-        return
-    with suppress(OSError):
-        lifeline.shutdown(socket.SHUT_RDWR)
-    try:
-        with suppress(TimeoutExpired):
-            process.wait(_PATIENCE_S)
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _end(pid: int, process: "Popen[bytes]", lifeline: socket.socket, wire: Wire) -> None:
-    if os.getpid() == pid:
-        _kill(process, lifeline)
-        lifeline.close()
-        wire.close()
+def _end(leash: Leash, wire: Wire) -> None:
+    leash.kill()
+    wire.close()
 
 
 _OPEN: "weakref.WeakSet[Cell]" = weakref.WeakSet()

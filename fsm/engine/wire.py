@@ -5,6 +5,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from typing import Any
 
 from fsm import errors
@@ -73,13 +74,14 @@ class Wire:
                 raise EOFError
         return message
 
-    def rest(self) -> list[Message]:
-        """Return what came before the other side ended, without waiting for more; nothing can be sent any more."""
+    def rest(self, within_s: float) -> list[Message]:
+        """Return what came before the other side ended; it may take that long to end. Nothing can be sent any more."""
+        until_s = time.monotonic() + within_s
         found = []
         with contextlib.suppress(OSError):
-            self._line.setblocking(False)
+            self._line.settimeout(within_s)
             while self.fill():
-                pass
+                self._line.settimeout(max(until_s - time.monotonic(), 0))
         while (message := self.take()) is not None:
             found.append(message)
         return found

@@ -12,6 +12,7 @@ import pytest
 
 import fsm
 from fsm.engine import cell as cells
+from fsm.engine import leash
 from tests.cell.conftest import Yard, all_gone, is_gone, pids_in
 from tests.engine.builders import events
 from tests.store.processes import eventually
@@ -126,19 +127,20 @@ class TestDeaths:
         place = tmp_path / "pids"
         killer = threading.Thread(target=lambda: os.kill(os.getpgid(pids_in(place)[0]), signal.SIGKILL))
         killer.start()
-        run = yard.does("holds", str(place))
+        run = yard.does("spins", str(place))
         killer.join()
         assert yard.error(run)["message"] == "the action's process ended"
-        assert is_gone(pids_in(place)[0])
+        pids = pids_in(place)
+        assert is_gone(pids[0])
+        all_gone(pids)
 
     def test_a_frozen_process_is_killed_at_its_timeout(self, yard: Yard, tmp_path: Path) -> None:
         place = tmp_path / "pids"
         freezer = threading.Thread(target=lambda: os.killpg(os.getpgid(pids_in(place)[0]), signal.SIGSTOP))
         freezer.start()
-        monkey = pytest.MonkeyPatch()
-        monkey.setattr(cells, "_PATIENCE_S", 0.05)
-        run = yard.does("spins", str(place), "timeout: 1s, ")
-        monkey.undo()
+        with pytest.MonkeyPatch.context() as patience:
+            patience.setattr(leash, "PATIENCE_S", 0.05)
+            run = yard.does("spins", str(place), "timeout: 1s, ")
         freezer.join()
         assert yard.error(run)["class"] == "Timeout"
         eventually(lambda: is_gone(pids_in(place)[0]))
