@@ -17,7 +17,7 @@ def concluded(action: Action, value: Any, *, is_probe: bool) -> Succeeded | Fail
         return Failed(Failure.of_verdict("InvalidResult", said, value=plain(value)))
     outcome = value.name if isinstance(value, Outcome) else "success"
     returned = value.value if isinstance(value, Outcome) else value
-    returns = action.signature.returns or {}
+    returns = action.returns or {}
     try:
         return Succeeded(outcome, dump(returned, returns.get(outcome, Any)))
     except NotStorable as error:

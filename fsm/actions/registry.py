@@ -87,6 +87,11 @@ class Action:
         except NotStorable as error:
             raise NotStorable(f'"{parameter}" does not fit action "{self.name}": {error}') from None
 
+    @cached_property
+    def returns(self) -> Mapping[str, Any] | None:
+        """The annotation of each outcome, where there are any."""
+        return self.signature.returns
+
 
 def _returns(hints: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the annotation of each outcome: `X | Outcome[Literal["nothing"], Y]` has two."""
@@ -155,6 +160,9 @@ def _require_name(name: str) -> None:
 class Registry(Mapping[str, Action]):
     """Actions by name, collected from modules and functions.
 
+    Attributes:
+        settings: what the engine worked out about states, by digest and state; it holds as long as these actions do.
+
     Raises:
         UsageError: two functions claim one name, something given is no action, or a function that asks for a process
             of its own cannot be found from there.
@@ -162,6 +170,7 @@ class Registry(Mapping[str, Action]):
 
     def __init__(self, sources: Iterable[Any] = ()) -> None:
         self._actions: dict[str, Action] = {}
+        self.settings: dict[tuple[str, str], Any] = {}
         for source in sources:
             self._collect(source)
 

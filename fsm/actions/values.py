@@ -16,6 +16,9 @@ VALUE_BYTES_MAX = 16 * 1024 * 1024
 """The largest single value; larger things belong into files, and their paths here."""
 
 
+_PLAIN = frozenset({str, int, bool, float})
+
+
 class NotStorable(UsageError, ValueError):
     """A value is not JSON, or not what its annotation says."""
 
@@ -54,6 +57,9 @@ def dump(value: Any, annotation: Any) -> str:
     """
     if value is None and annotation in (Any, None, type(None)):
         return "null"
+    # What fits as it is needs no model to say so.
+    if annotation is type(value) and annotation in _PLAIN:
+        annotation = Any
     try:
         text = _json(value if annotation is Any else _fitted(value, adapter(annotation)))
     except Exception as error:  # noqa: BLE001 - a model's validators are the user's code

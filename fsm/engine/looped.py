@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 from fsm.actions.registry import Registry
 from fsm.engine.cells import Cells
 from fsm.engine.crew import Crew
-from fsm.engine.inline import Common, Outside
-from fsm.engine.limits import limited
+from fsm.engine.inline import Common, Outside, Watch
 from fsm.engine.perform import Call, Raised, Returned, raised
 from fsm.engine.writer import Writer
 from fsm.errors import LeaseLost
@@ -23,6 +22,9 @@ from fsm.model.run import Decision, Failure, Run
 from fsm.store import Store
 
 T = TypeVar("T")
+
+CLEANING_S = 1.0
+"""How long an asynchronous action that is given up may take to clean up after itself."""
 
 
 class Looped(Common):
@@ -114,28 +116,59 @@ async def awaited(call: Call) -> Returned | Raised:
 
 
 async def _within(call: Call) -> Returned | Raised | BaseException:
-    """Make a call in a task of its own, which may be given up while it still cleans up after itself."""
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(_performed(call))
-    ended: asyncio.Future[Returned | Raised | BaseException] = loop.create_future()
-
-    def end(task: "asyncio.Task[Returned | Raised | BaseException]") -> None:
-        if not ended.done() and not task.cancelled():
-            ended.set_result(task.result())
-
-    def give_up() -> None:
-        task.cancel()
-
-    task.add_done_callback(end)
+    """Make a call in a task of its own, which is cancelled when a limit is over, and given up if it minds that not."""
+    limit = _Limit(call)
     try:
-        result: Returned | Raised | BaseException = await limited(call, ended, give_up)
+        result = await limit.task
+        return Raised(limit.failure) if limit.failure else result
     except asyncio.CancelledError:
+        if limit.is_over():
+            return Raised(limit.failure)
+        limit.watch.revoke()
+        limit.task.cancel()
         with contextlib.suppress(Exception, asyncio.CancelledError):
-            await task
+            await limit.task
         raise
-    if not task.done():
-        await asyncio.wait({task}, timeout=1.0)
-    return result
+    finally:
+        limit.timer.cancel()
+
+
+class _Limit:
+    """The limits of an asynchronous call, and the task that makes it.
+
+    Attributes:
+        failure: which limit is over; None while none is.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self.watch = Watch(call)
+        self.failure: Any = None
+        self._caller = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._has_let_go = False
+        self.task = self._loop.create_task(_performed(call))
+        self.timer = self._loop.call_later(self.watch.left_s() or 0, self._look)
+
+    def _look(self) -> None:
+        self.failure = self.watch.spent()
+        if self.failure:
+            self.task.cancel()
+            self.timer = self._loop.call_later(CLEANING_S, self._let_go)
+        else:
+            self.timer = self._loop.call_later(self.watch.left_s() or 0, self._look)
+
+    def _let_go(self) -> None:
+        """Wake who waits for the task, as only a cancellation can."""
+        assert self._caller is not None
+        self._has_let_go = True
+        self._caller.cancel()
+
+    def is_over(self) -> bool:
+        """Return whether a limit, not somebody outside, ended the wait."""
+        assert self._caller is not None
+        if self._has_let_go:
+            return self._caller.uncancel() == 0
+        return self.failure is not None and not self._caller.cancelling()
 
 
 async def _performed(call: Call) -> Returned | Raised | BaseException:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from fsm.actions.classify import classify
 from fsm.actions.conclude import concluded
@@ -13,19 +13,19 @@ from fsm.actions.registry import Action, Registry
 from fsm.actions.values import NotStorable
 from fsm.engine.inbox import receive
 from fsm.engine.known import Known
-from fsm.engine.plan import Plan, Unwritten, arguments, key_of, plan_of
-from fsm.errors import FSMError, LeaseLost, MissingAction, UsageError
+from fsm.engine.plan import Plan, Unwritten, arguments, key_of, plan_of, setting_of
+from fsm.errors import FSMError, LeaseLost, UsageError
 from fsm.expressions import EvaluationError, Expression
 from fsm.kernel.decide import CRASHES_MAX, deadline_at, evaluate, verdict
 from fsm.model.definition import ActionState, Probe, SignalState, SwitchState, WaitState
 from fsm.model.durations import DURATION_MAX_MS
 from fsm.model.pause import covering
 from fsm.model.run import PERSON, Chose, Elapsed, Failed, Failure, Rest, Result, Run, Succeeded
-from fsm.model.workflow import Workflow, own_names, writes_of
+from fsm.model.workflow import Workflow, writes_of
 from fsm.store import Store
 
 
-@dataclass
+@dataclass(slots=True)
 class Call:
     """One call of an action, ready to be made.
 
@@ -47,8 +47,7 @@ class Call:
     is_probe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(NamedTuple):
     """The call came back.
 
     Attributes:
@@ -58,8 +57,7 @@ class Returned:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(NamedTuple):
     """The call raised, or was given up: `failure` says which."""
 
     failure: Failure
@@ -76,8 +74,7 @@ class Caller(Protocol):
     async def call(self, call: Call) -> Returned | Raised: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Performed:
+class Performed(NamedTuple):
     """What happened in a state, with the values that were loaded for it."""
 
     result: Result
@@ -93,11 +90,9 @@ async def perform(host: Caller, flow: Workflow, run: Run, known: Known) -> Perfo
     Raises:
         MissingAction: its action is not registered.
     """
-    state = flow.states[run.state]
-    plan = _plan(host.registry, flow, run.state, state) if isinstance(state, ActionState) else None
-    names = own_names(flow.needs[run.state]) | (plan.names if plan else frozenset())
-    texts = known.texts(names)
-    values = {name: json.loads(text) for name, text in texts.items() if name in flow.needs[run.state]}
+    state, plan, names, needs = setting_of(host.registry, flow, run.state)
+    texts = known.texts(names) if names else {}
+    values = {name: json.loads(text) for name, text in texts.items() if name in needs} if needs else {}
     spent = verdict(flow, run, host.now())
     try:
         if plan:
@@ -110,14 +105,6 @@ async def perform(host: Caller, flow: Workflow, run: Run, known: Known) -> Perfo
     except EvaluationError as error:
         result = Failed(Failure.of_verdict("ExpressionError", str(error)))
     return Performed(result, values)
-
-
-def _plan(registry: Registry, flow: Workflow, name_of_state: str, state: ActionState) -> Plan:
-    probe = state.interrupted.probe if isinstance(state.interrupted, Probe) else None
-    for name in (state.action, probe):
-        if name is not None and name not in registry:
-            raise MissingAction(registry.missing(name))
-    return plan_of(flow, name_of_state, registry[state.action])
 
 
 def _rest_or_go_on(host: Caller, flow: Workflow, run: Run, values: Mapping[str, Any]) -> Result:
@@ -178,7 +165,7 @@ def _instant(value: Any, expression: Expression) -> int:
     return int(instant.timestamp() * 1_000)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Attempt:
     """One attempt of an action, with the questions that come before and after the call."""
 
@@ -247,8 +234,9 @@ class _Attempt:
     async def _call(self, plan: Plan, *, interrupted: bool) -> Succeeded | Failed | None:
         """Make one call; None is a probe's answer that nothing was done."""
         is_probe = plan is not self.plan
+        texts = {**self.texts, **self._more(plan)} if is_probe else self.texts
         try:
-            given = arguments(plan, self.state, self.run, {**self.texts, **self._more(plan)}, self.values)
+            given = arguments(plan, self.state, self.run, texts, self.values)
         except Unwritten as error:
             return Failed(Failure.of_verdict("ExpressionError", str(error)))
         except NotStorable as error:

@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
-from fsm.actions.registry import Action
+from fsm.actions.registry import Action, Registry
+from fsm.errors import MissingAction
 from fsm.expressions import Expression
 from fsm.kernel.decide import evaluate
-from fsm.model.definition import ActionState
+from fsm.model.definition import ActionState, Probe, State
 from fsm.model.run import Run
 from fsm.model.signature import Parameter
-from fsm.model.workflow import Workflow
+from fsm.model.workflow import Workflow, own_names
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,45 @@ def plan_of(flow: Workflow, state_name: str, action: Action) -> Plan:
     takes = {parameter.name for parameter in action.signature.parameters}
     given = {name: value for name, value in state.with_.items() if action.signature.keywords or name in takes}
     return Plan(action, given, read, frozenset(state.optional))
+
+
+class Setting(NamedTuple):
+    """What performing a state needs to know, worked out once.
+
+    Attributes:
+        plan: how its action is called; None where it has none.
+        names: the values to load.
+        needs: those of them that expressions read, as plain values.
+    """
+
+    state: State
+    plan: Plan | None
+    names: frozenset[str]
+    needs: frozenset[str]
+
+
+def setting_of(registry: Registry, flow: Workflow, state_name: str) -> Setting:
+    """Return what performing a state needs to know.
+
+    Raises:
+        MissingAction: its action, or its probe, is not registered.
+    """
+    found: Setting | None = registry.settings.get((flow.digest, state_name))
+    if found is None:
+        state = flow.states[state_name]
+        plan = _plan_of(registry, flow, state_name, state) if isinstance(state, ActionState) else None
+        needs = own_names(flow.needs[state_name])
+        found = Setting(state, plan, needs | plan.names if plan else needs, needs)
+        registry.settings[flow.digest, state_name] = found
+    return found
+
+
+def _plan_of(registry: Registry, flow: Workflow, state_name: str, state: ActionState) -> Plan:
+    probe = state.interrupted.probe if isinstance(state.interrupted, Probe) else None
+    for name in (state.action, probe):
+        if name is not None and name not in registry:
+            raise MissingAction(registry.missing(name))
+    return plan_of(flow, state_name, registry[state.action])
 
 
 class Unwritten(ValueError):

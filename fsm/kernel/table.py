@@ -25,12 +25,11 @@ class Table:
             auto_transitions=False,
             transitions=[[edge.event, edge.source or _HERE, edge.target] for edge in flow.edges],
         )
+        self._arrows = {(source, event): target for source, event, target in self.relation()}
 
     def target(self, state: str, event: str) -> str | None:
         """Return where `event` leads from `state`, or None when no such edge is declared."""
-        declared = self.machine.events.get(event)
-        arrows = declared.transitions.get(state or _HERE) if declared else None
-        return str(arrows[0].dest) if arrows else None
+        return self._arrows.get((state, event))
 
     def cross(self, state: str, event: str) -> str:
         """Return where `event` leads from `state`.

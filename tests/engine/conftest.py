@@ -36,11 +36,11 @@ class Commits:
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch) -> Commits:
     armed = Commits()
-    real = connections.Connection._commit
+    real = connections.Connection.commit
 
     def commit(connection: connections.Connection) -> None:
         plan, armed.plan = armed.plan, None
         return plan(lambda: real(connection)) if plan else real(connection)
 
-    monkeypatch.setattr(connections.Connection, "_commit", commit)
+    monkeypatch.setattr(connections.Connection, "commit", commit)
     return armed

@@ -99,36 +99,23 @@ class Connection:
             raise
         return sql
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write in one transaction, alone; durable when the block is left.
-
-        Raises:
-            StoreBusy: another writer keeps its turn for too long.
-            OutcomeUnknown: COMMIT itself failed.
-            StoreError: nothing was written.
-        """
-        try:
-            self.lock.acquire()
-            guard_identity(self.path, self.identity)
-            self.sql.execute("BEGIN IMMEDIATE")
-            yield self.sql
-            self._commit()
-            self._frames += _FRAMES_PER_COMMIT
-            if self._frames >= FRAMES_PER_CHECKPOINT:
-                self._checkpoint()
-        except sqlite3.IntegrityError:
-            raise
-        except (sqlite3.Error, OSError, UnicodeEncodeError) as error:
-            raise ours(error, self.path) from error
-        finally:
-            self._end()
+    def transaction(self) -> "Transaction":
+        """Return a block that writes in one transaction, alone; durable when it is left."""
+        return Transaction(self)
 
     def wrote(self, size_bytes: int, edges: int = 1) -> None:
         """Tell of large values, or of several edges in one commit, so that the log is checkpointed in time."""
         self._frames += size_bytes // _PAGE_BYTES + (edges - 1)
 
-    def _commit(self) -> None:
+    def begin(self) -> sqlite3.Connection:
+        """Wait for the turn to write and begin a transaction. Raises what `Transaction` does."""
+        self.lock.acquire()
+        guard_identity(self.path, self.identity)
+        self.sql.execute("BEGIN IMMEDIATE")
+        return self.sql
+
+    def commit(self) -> None:
+        """Make the transaction durable. Raises OutcomeUnknown."""
         if os.getpid() != self.pid:
             raise StoreError(FORKED)
         if not self.sql.in_transaction:  # the block took everything back itself
@@ -137,14 +124,17 @@ class Connection:
             self.sql.execute("COMMIT")
         except sqlite3.Error as error:
             raise OutcomeUnknown(f"{self.path}: the commit failed ({error}){_cure(str(error))}") from error
+        self._frames += _FRAMES_PER_COMMIT
+        if self._frames >= FRAMES_PER_CHECKPOINT:
+            self._checkpoint()
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """Take back what was not committed and let the turn go; a child that was forked in between has neither."""
         if os.getpid() != self.pid:
             return
         try:
-            with contextlib.suppress(sqlite3.Error):
-                if self.sql.in_transaction:
+            if self.sql.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
                     self.sql.execute("ROLLBACK")
         finally:
             self.lock.release()
@@ -167,6 +157,49 @@ class Connection:
         with contextlib.suppress(sqlite3.Error):
             self.sql.close()  # who cannot have the lock is not the last one
         self.lock.close()
+
+
+class Transaction:
+    """A block that writes alone.
+
+    Raises:
+        StoreBusy: another writer keeps its turn for too long.
+        OutcomeUnknown: COMMIT itself failed.
+        StoreError: nothing was written.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> sqlite3.Connection:
+        try:
+            return self._connection.begin()
+        except BaseException as error:
+            self._connection.end()
+            self._translate(error)
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        connection = self._connection
+        try:
+            if error is None:
+                connection.commit()
+            else:
+                self._translate(error)
+        except (sqlite3.Error, OSError) as failed:
+            self._translate(failed)
+            raise
+        finally:
+            connection.end()
+
+    def _translate(self, error: BaseException) -> None:
+        """Raise ours for an error of SQLite or the file system; one that the law raised stays what it is."""
+        if isinstance(error, (sqlite3.Error, OSError, UnicodeEncodeError)) and not isinstance(
+            error, sqlite3.IntegrityError
+        ):
+            raise ours(error, self._connection.path) from error
 
 
 _OPEN: "weakref.WeakSet[Connection]" = weakref.WeakSet()

@@ -45,8 +45,8 @@ def transition_of(row: tuple[Any, ...]) -> Transition:
 def columns_of(row: Transition) -> tuple[str | int | None, ...]:
     """Return a ledger row as it is stored: TRANSITION_COLUMNS without the hash."""
     return (
-        row.seq, row.epoch, row.source, row.event, row.target, row.status, row.visit, row.attempt, _text(row.tries),
-        None if row.visits is None else _encode(row.visits),  # empty says that a rewind went back to no visits
+        row.seq, row.epoch, row.source, row.event, row.target, row.status, row.visit, row.attempt, _counts(row.tries),
+        None if row.visits is None else _counts(row.visits) or "{}",  # says that a rewind went back to no visits
         row.due_at, _text(row.awaits), int(row.interrupted), row.of_seq, row.at,
         row.actor and str.__str__(row.actor),  # of an Enum that is text: the text, as it is stored
         _text(row.detail),
@@ -55,6 +55,11 @@ def columns_of(row: Transition) -> tuple[str | int | None, ...]:
 
 def _read(text: str | None) -> Any:
     return None if text is None else json.loads(text)
+
+
+def _counts(counts: Mapping[str, int]) -> str | None:
+    """Return numbers by name as JSON, or None for no names; names of a definition need no escapes."""
+    return "{" + ",".join([f'"{name}":{count}' for name, count in counts.items()]) + "}" if counts else None
 
 
 def _text(value: Any) -> str | None:
