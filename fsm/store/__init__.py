@@ -1,7 +1,7 @@
 """What the engine asks of a store. One suite of tests, `tests/store/contract.py`, holds every store to it."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fsm.model.pause import PastPause, Pause
@@ -215,12 +215,29 @@ class Store(Protocol):
     def last_failure(self, run: Run) -> Transition | None:
         """Return the run's latest row that is an error edge or a fault, or None.
 
-        Its `visit` and `attempt` are those that it ended. What lies before a rewind is not looked at: the run has gone
-        back beyond it.
+        Its `visit` and `attempt` are those that it ended, and its `source` goes by the name that the state has in the
+        version which the run is pinned to now. What lies before a rewind is not looked at: the run has gone back
+        beyond it.
         """
 
     def visited(self, run: Run) -> dict[str, int]:
-        """Return the states that a run has been in, ends included, each with its latest visit."""
+        """Return the states that a run has been in, ends included, each with its latest visit.
+
+        They go by the names that they have in the version which the run is pinned to now; what a migration did not
+        map is left out.
+        """
+
+    def versions(self, name: str) -> dict[int, str]:
+        """Return the versions of a workflow that were saved, in order, each with its digest."""
+
+    def pinned(self, digest: str, statuses: Collection[Status]) -> Iterator[Run]:
+        """Yield the runs of a version that have one of these statuses, oldest first, in short reads."""
+
+    def map_states(self, old: str, new: str, states: Mapping[str, str]) -> None:
+        """Write which state of one version, by its digest, becomes which of another, in place of what was written.
+
+        What `commit` migrates afterwards follows it.
+        """
 
     def delete(self, runs: Sequence[Run], dropped: Dropped | None = None) -> list[Run]:
         """Delete ended runs with everything they have, in one transaction, and return those that were deleted.

@@ -1,6 +1,8 @@
 """The hash chain of a run, recomputed from the stored columns alone."""
 
+import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +24,8 @@ def breaks(path: Path, run_id: str) -> list[str]:
 
 def _breaks(sql: sqlite3.Connection, run_id: str) -> list[str]:
     number, state, status, seq, head, digest = sql.execute(
-        "SELECT r.id, r.state, r.status, r.seq, r.head, w.digest FROM runs r JOIN workflows w ON w.id = r.workflow_id "
+        "SELECT r.id, r.state, r.status, r.seq, r.head, w.digest FROM runs r JOIN workflows w ON w.id = "
+        "coalesce((SELECT workflow_id FROM transitions WHERE run_id = r.id AND seq = 1), r.workflow_id) "
         "WHERE r.uid = ?",
         (run_id,),
     ).fetchone()
@@ -42,8 +45,22 @@ def _breaks(sql: sqlite3.Connection, run_id: str) -> list[str]:
         expected = stored
     if (seq, head) != (len(rows), expected):
         found.append("head")
+    found += _strays(sql, number, digest)
     if rows and (state, status in ("ready", "running", "waiting")) != (
         rows[-1][5], rows[-1][6] in ("ready", "running", "waiting")
     ):  # fmt: skip
         found.append("place")
     return found
+
+
+def _strays(sql: sqlite3.Connection, number: int, digest: str) -> Iterator[str]:
+    """Yield the rows that stand under another version than the one which the run was last moved to."""
+    for seq, event, detail, its in sql.execute(
+        "SELECT t.seq, t.event, t.detail, w.digest FROM transitions t JOIN workflows w ON w.id = t.workflow_id "
+        "WHERE t.run_id = ? ORDER BY t.seq",
+        (number,),
+    ):
+        if event == "migrate":
+            digest = json.loads(detail)["to"]["digest"]
+        if its != digest:
+            yield f"version of {seq}"

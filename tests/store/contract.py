@@ -8,6 +8,7 @@ class TestPostgres(Contract):
 from tests.store.contract_attempts import Attempts
 from tests.store.contract_claims import Claims
 from tests.store.contract_commits import Commits
+from tests.store.contract_migration import Migration
 from tests.store.contract_moves import Moves
 from tests.store.contract_past import Past
 from tests.store.contract_pauses import Pauses
@@ -18,5 +19,7 @@ from tests.store.contract_runs import Runs, Workflows
 from tests.store.contract_signals import Signals
 
 
-class Contract(Workflows, Runs, Claims, Commits, Moves, Past, Pauses, Records, Removal, Pruning, Signals, Attempts):
+class Contract(
+    Workflows, Runs, Claims, Commits, Migration, Moves, Past, Pauses, Records, Removal, Pruning, Signals, Attempts
+):
     """Everything that `fsm.store.Store` promises."""

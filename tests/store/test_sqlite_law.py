@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from fsm.kernel import moves
+from fsm.kernel.migration import migrate
 from fsm.model.run import PERSON, Rest, Run
 from fsm.store.sqlite import SqliteStore
 from tests.store.chain import breaks
-from tests.store.driving import DRAFTED, FETCHED, LOOP, Driver, failed
+from tests.store.contract_migration import SECOND
+from tests.store.driving import DRAFTED, FETCHED, LOOP, Driver, failed, flow_of
 
-TABLES = ("workflows", "edges", "runs", "transitions", "artifacts", "remains")
+TABLES = ("workflows", "edges", "runs", "transitions", "artifacts", "state_maps", "remains")
 COPY = "run_id, seq, epoch, workflow_id, source, event, target, status, visit, attempt, interrupted, at, hash"
 BIRTH = (
     "runs(uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, entered_at, attempt, started_at, "
@@ -42,9 +44,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Runs]:
         "failed": driver.go(driver.start(), failed("Refused")),
         "dead": driver.go(driver.start(), FETCHED, failed("Boom")),
         "loop": driver.start(LOOP),
+        **migrating(driver),
     }
     store.close()
     return place, runs
+
+
+def migrating(driver: Driver) -> Runs:
+    """Return runs of which one was moved to the second version, and others could be."""
+    moved, dead = driver.go(driver.start(), FETCHED, failed("Boom")), driver.go(driver.start(), FETCHED, failed("Boom"))
+    live = driver.start(status="ready")
+    old, new = driver.flow(moved), flow_of(SECOND)
+    driver.store.save(new, SECOND, driver.now)
+    states = {state: {"draft": "compose", "lost": "parked"}.get(state, state) for state in old.states}
+    driver.store.map_states(old.digest, new.digest, states)
+    failure, visited = driver.store.last_failure(moved), driver.store.visited(moved)
+    move = migrate(old, new, moved, states, visited, failure, driver.now, "ana", '"2":"done"')
+    return {"moved": driver.commit(move), "mapped": live, "mapped dead": dead}
 
 
 @pytest.fixture
@@ -188,6 +204,16 @@ STATEMENTS = {
     "place of a deleted run freed": "UPDATE vacated SET row = -1",
     "place of a deleted run forgotten": "DELETE FROM vacated",
     "second place of a deleted run": "INSERT INTO vacated VALUES (9)",
+    "map altered": "UPDATE state_maps SET target = 'fetch'",
+    "map to a state that is not there": "INSERT INTO state_maps SELECT to_id, workflow_id, 'compose', 'nowhere' "
+    "FROM state_maps LIMIT 1",
+    "map from a state that is not there": "INSERT INTO state_maps SELECT to_id, workflow_id, 'draft', 'fetch' "
+    "FROM state_maps LIMIT 1",
+    "map to before the start": "INSERT INTO state_maps SELECT to_id, workflow_id, 'compose', '' "
+    "FROM state_maps LIMIT 1",
+    "map to the same version": "INSERT INTO state_maps SELECT to_id, to_id, 'compose', 'fetch' FROM state_maps LIMIT 1",
+    "map to another workflow": "INSERT INTO state_maps SELECT to_id, (SELECT id FROM workflows WHERE name = 'loop'), "
+    "'compose', 'turn' FROM state_maps LIMIT 1",
     "live run deleted": "DELETE FROM runs WHERE status IN ('ready', 'running', 'waiting')",
 }  # fmt: skip
 
@@ -219,6 +245,10 @@ def test_a_hand_can_not_rewrite_what_was_written(
 
 VERBS = ["INSERT INTO", "INSERT OR REPLACE INTO", "INSERT OR IGNORE INTO", "INSERT OR FAIL INTO"]
 REDRIVE = {"event": "redrive", "visit": 2, "of_seq": 3}
+FIRST = "(SELECT id FROM workflows WHERE name = 'review' AND version = 1)"
+LOOPING = "(SELECT id FROM workflows WHERE name = 'loop')"
+MIGRATE = {"event": "migrate", "target": "fetch", "visit": 1,
+           "workflow_id": "(SELECT id FROM workflows WHERE name = 'review' AND version = 2)"}  # fmt: skip
 AT_FETCH = {"event": "redrive", "target": "fetch", "visit": 1, "of_seq": 1}
 FORGED: dict[str, tuple[str, dict[str, Any]]] = {
     "undeclared target": ("ready", {"target": "human"}),
@@ -255,6 +285,25 @@ FORGED: dict[str, tuple[str, dict[str, Any]]] = {
     "redrive at a visited state of the live": ("waiting", {**AT_FETCH}),
     "redrive at a visited state of the succeeded": ("succeeded", {**AT_FETCH}),
     "redrive of the asking at another state": ("asking", {**AT_FETCH}),
+    "redrive by an old name": ("moved", {**REDRIVE, "target": "draft"}),
+    "redrive by a name that its reason has": ("moved", {**REDRIVE, "target": "done"}),
+    "redrive of a visit by another's name": ("moved", {**REDRIVE, "target": "fetch"}),
+    "redrive of another visit by its name": ("moved", {**REDRIVE, "target": "compose", "visit": 1}),
+    "redrive of no visit": ("moved", {**REDRIVE, "target": "compose", "visit": 4}),
+    "redrive by the migration": ("moved", {**REDRIVE, "target": "compose", "of_seq": 4}),
+    "complete by an old name": ("moved", {"event": "complete", "target": "human", "actor": "ana", "of_seq": 2}),
+    "migrate without a map": ("moved", {"event": "migrate", "target": "lost", "status": "dead", "visit": 3,
+                                        "workflow_id": FIRST}),
+    "migrate into another state": ("mapped", {**MIGRATE, "target": "compose"}),
+    "migrate into another visit": ("mapped", {**MIGRATE, "visit": 2}),
+    "migrate into another attempt": ("mapped", {**MIGRATE, "attempt": 2}),
+    "migrate to the same version": ("mapped", {**MIGRATE, "workflow_id": FIRST}),
+    "migrate to another workflow": ("mapped", {**MIGRATE, "workflow_id": LOOPING}),
+    "migrate into an end": ("mapped", {**MIGRATE, "status": "succeeded"}),
+    "migrate into a run that is driven": ("mapped", {**MIGRATE, "status": "running"}),
+    "migrate to life": ("mapped dead", {**MIGRATE, "target": "parked", "visit": 3}),
+    "migrate to another death": ("mapped dead", {**MIGRATE, "target": "parked", "visit": 3, "status": "failed"}),
+    "migrate of the succeeded": ("succeeded", {**MIGRATE, "target": "done", "status": "succeeded"}),
     "complete without an actor": ("asking", {"event": "complete", "target": "human"}),
     "complete of the waiting": ("waiting", {"event": "complete", "target": "human", "actor": "ana"}),
     "complete by an error edge": ("asking", {"event": "complete", "target": "lost", "status": "dead", "actor": "ana"}),
@@ -362,6 +411,26 @@ def test_a_legal_ledger_row_by_hand_moves_the_run_and_breaks_its_chain(
     assert breaks(place, run.id) == ["row 2"]
     on = driver.go(driver.claim(moved), DRAFTED)
     assert (on.state, breaks(place, run.id)) == ("human", ["row 2"])
+
+
+LEGAL: dict[str, tuple[str, dict[str, Any]]] = {
+    "migrate": ("mapped", MIGRATE),
+    "migrate of the dead": ("mapped dead", {**MIGRATE, "target": "parked", "visit": 3, "status": "dead"}),
+    "redrive by the new name": ("moved", {**REDRIVE, "target": "compose"}),
+    "redrive": ("dead", REDRIVE),
+    "redrive at another state": ("dead", AT_FETCH),
+}
+
+
+@pytest.mark.parametrize("move", LEGAL)
+def test_what_the_attacks_are_made_of_is_legal_itself(
+    hand: sqlite3.Connection, driver: Driver, runs: Runs, move: str
+) -> None:
+    kind, changed = LEGAL[move]
+    hand.execute(*ledger(runs[kind], **changed))
+    hand.commit()
+    moved = driver.store.get(runs[kind].id)
+    assert (moved.seq, moved.visit) == (runs[kind].seq + 1, changed["visit"])
 
 
 def test_every_run_made_by_the_engine_has_a_chain_that_verifies(place: Path, runs: Runs) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from fsm.errors import LeaseLost, NotFound, UsageError
-from fsm.model.run import Artifact, Kept, Run, Transition
+from fsm.model.run import Artifact, Kept, Run
 from fsm.store import Written
 from fsm.store.sqlite.base import Opened
 from fsm.store.sqlite.edges import store_signal
@@ -73,23 +73,6 @@ class Records(Opened):
         ):
             written.setdefault(seq, []).append(Artifact(name, value))
         return [Written(row, tuple(written.get(row.seq, ()))) for row in page]
-
-    def last_failure(self, run: Run) -> Transition | None:
-        rows = self._read(
-            f"SELECT {TRANSITION_COLUMNS} FROM transitions "  # noqa: S608
-            "WHERE run_id = ? AND (event GLOB 'error:*' OR event IN ('fault', 'rewind')) ORDER BY seq DESC LIMIT 1",
-            (run.row,),
-        )
-        failed = transition_of(rows[0]) if rows else None
-        if failed is None or failed.event == "rewind":
-            return None
-        ((visit, attempt),) = self._read("SELECT visit, attempt FROM transitions WHERE run_id = ? AND seq = ?",
-                                         (run.row, failed.seq - 1))  # fmt: skip
-        return failed._replace(visit=visit, attempt=attempt)
-
-    def visited(self, run: Run) -> dict[str, int]:
-        return dict(self._read("SELECT target, max(visit) FROM transitions WHERE run_id = ? GROUP BY target",
-                               (run.row,)))  # fmt: skip
 
     def keep(self, run: Run, signal: Kept, seen: int | None = None, *, paused: bool = False) -> bool:
         def put(sql: sqlite3.Connection) -> int | None:

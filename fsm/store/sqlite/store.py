@@ -26,12 +26,15 @@ from fsm.store.sqlite.pruning import Pruning
 from fsm.store.sqlite.records import Records
 from fsm.store.sqlite.removal import Removal
 from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
+from fsm.store.sqlite.versions import Versions
+
+_PAGE_RUNS = 500
 
 SUSPECT_CRASHES = 2
 """From how many crashes on a run is driven alone: what kills its process must not take others with it."""
 
 
-class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup):
+class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup, Versions):
     """A `Store` in one file.
 
     Raises:
@@ -216,6 +219,20 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup):
     def next_due(self) -> int | None:
         ((due,),) = self._read("SELECT min(due_at) FROM runs WHERE status = 'waiting' AND due_at IS NOT NULL")
         return None if due is None else int(due)
+
+    def pinned(self, digest: str, statuses: Collection[Status]) -> Iterator[Run]:
+        number, after, wanted = self._number(digest), 0, json.dumps(sorted(statuses))
+        while True:
+            with translated(self.path):
+                page = self._fetch(
+                    self.sql,
+                    "workflow_id = ? AND status IN (SELECT value FROM json_each(?)) AND id > ? ORDER BY id LIMIT ?",
+                    (number, wanted, after, _PAGE_RUNS),
+                )
+            yield from page
+            if len(page) < _PAGE_RUNS:
+                return
+            after = page[-1].row
 
     def claimable(self, now: int, *, delayed: bool = False) -> list[str]:
         with translated(self.path):

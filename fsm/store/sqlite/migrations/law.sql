@@ -38,14 +38,18 @@ WHEN CASE NEW.event WHEN 'cancel' THEN 1 WHEN 'redrive' THEN 1 WHEN 'complete' T
       WHEN 'cancel' THEN NEW.target = r.state AND NEW.status = 'cancelled'
         AND r.status IN ('ready', 'running', 'waiting')
       -- Asked, a person answers that it was not done. Failed or dead, the run goes back to the state that an error row
-      -- left, or to one that an earlier row entered.
+      -- left, or to one that an earlier row entered, by the name that the last migration since then gave to that visit:
+      -- its detail begins with them. (The functions for JSON are not trusted in triggers.)
       WHEN 'redrive' THEN NEW.status = 'ready' AND (
         (r.status = 'waiting' AND r.awaits = '["complete","redrive"]' AND NEW.target = r.state AND NEW.visit = r.visit)
         OR (r.status IN ('failed', 'dead') AND EXISTS(
-          SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq
-          AND (t.target = NEW.target AND t.visit = NEW.visit
-            OR t.source = NEW.target AND t.event GLOB 'error:*' AND NEW.visit = (
-              SELECT p.visit FROM transitions p WHERE p.run_id = r.id AND p.seq = t.seq - 1)))))
+          SELECT 1 FROM transitions t LEFT JOIN transitions m ON m.run_id = r.id AND m.seq = (
+            SELECT max(seq) FROM transitions WHERE run_id = r.id AND seq > NEW.of_seq AND event = 'migrate')
+          WHERE t.run_id = r.id AND t.seq = NEW.of_seq
+          AND (t.visit = NEW.visit OR t.event GLOB 'error:*' AND NEW.visit = (
+            SELECT p.visit FROM transitions p WHERE p.run_id = r.id AND p.seq = t.seq - 1))
+          AND CASE WHEN m.seq IS NULL THEN NEW.target = iif(t.visit = NEW.visit, t.target, t.source)
+            ELSE instr(substr(m.detail, 1, instr(m.detail, '}')), '"' || NEW.visit || '":"' || NEW.target || '"') END)))
       -- Both open a visit of the state that the named row entered, under the version that it was entered under.
       WHEN 'rewind' THEN NEW.status = 'ready' AND NEW.visit = NEW.seq AND NEW.attempt = 1 AND EXISTS(
         SELECT 1 FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq AND t.target = NEW.target
@@ -54,19 +58,32 @@ WHEN CASE NEW.event WHEN 'cancel' THEN 1 WHEN 'redrive' THEN 1 WHEN 'complete' T
         SELECT 1 FROM runs o JOIN transitions t ON t.run_id = o.id
         WHERE o.uid = r.forked_from AND t.seq = NEW.of_seq AND t.target = NEW.target
         AND t.workflow_id = r.workflow_id)
-      WHEN 'migrate' THEN NEW.visit = r.visit
-        AND (NEW.status = r.status AND r.status IN ('failed', 'dead')
-          OR NEW.status IN ('ready', 'waiting') AND r.status IN ('ready', 'running', 'waiting'))
+      -- The visit goes on under another version. What failed stays failed; what is live is looked at anew, unless it
+      -- rests before a retry or asks a person.
+      WHEN 'migrate' THEN NEW.visit = r.visit AND NEW.attempt = r.attempt AND NEW.tries IS r.tries
         AND EXISTS(SELECT 1 FROM state_maps m WHERE m.workflow_id = r.workflow_id AND m.to_id = NEW.workflow_id
           AND m.source = r.state AND m.target = NEW.target)
+        AND CASE WHEN r.status IN ('failed', 'dead') THEN NEW.status = r.status AND EXISTS(
+            SELECT 1 FROM edges e WHERE e.workflow_id = NEW.workflow_id AND e.target = NEW.target
+            AND e.ends = NEW.status)
+          WHEN r.status IN ('ready', 'running', 'waiting') THEN EXISTS(
+            SELECT 1 FROM edges e WHERE e.workflow_id = NEW.workflow_id AND e.source = NEW.target)
+            AND (NEW.status = 'ready' AND NEW.due_at IS NULL AND NEW.awaits IS NULL
+              OR NEW.status = 'waiting' AND r.status = 'waiting' AND NEW.due_at IS r.due_at AND NEW.awaits IS r.awaits
+              AND (r.awaits IS NULL OR r.awaits = '["complete","redrive"]'))
+          ELSE 0 END
       ELSE NEW.actor IS NOT NULL AND EXISTS(
         SELECT 1 FROM edges e WHERE e.workflow_id = r.workflow_id AND e.target = NEW.target
         AND (e.event = 'success' OR e.event GLOB 'success:*')
         AND iif(e.ends IS NULL, NEW.status IN ('ready', 'waiting'), NEW.status = e.ends)
         AND (e.source = r.state AND r.status = 'waiting' AND r.awaits = '["complete","redrive"]'
-          OR r.status IN ('failed', 'dead') AND e.source = (
-            SELECT t.source FROM transitions t WHERE t.run_id = r.id AND t.seq = NEW.of_seq
-            AND (t.event GLOB 'error:*' OR t.event = 'fault'))))
+          OR r.status IN ('failed', 'dead') AND EXISTS(
+            SELECT 1 FROM transitions t JOIN transitions p ON p.run_id = r.id AND p.seq = t.seq - 1
+            LEFT JOIN transitions m ON m.run_id = r.id AND m.seq = (
+              SELECT max(seq) FROM transitions WHERE run_id = r.id AND seq > NEW.of_seq AND event = 'migrate')
+            WHERE t.run_id = r.id AND t.seq = NEW.of_seq AND (t.event GLOB 'error:*' OR t.event = 'fault')
+            AND CASE WHEN m.seq IS NULL THEN e.source = t.source
+              ELSE instr(substr(m.detail, 1, instr(m.detail, '}')), '"' || p.visit || '":"' || e.source || '"') END)))
     END);
 END;
 -- A row that names its own id could replace another; -1 is what a trigger sees where none is named.
@@ -176,8 +193,11 @@ CREATE TRIGGER remains_fixed BEFORE UPDATE ON remains BEGIN SELECT RAISE(ABORT, 
 CREATE TRIGGER remains_kept BEFORE DELETE ON remains WHEN EXISTS(SELECT 1 FROM transitions WHERE run_id = OLD.run_id)
 BEGIN SELECT RAISE(ABORT, 'something of it is left'); END;
 
+-- A map is written anew, never altered, for the moves that follow it; where earlier ones led the ledger tells.
 CREATE TRIGGER state_maps_new BEFORE INSERT ON state_maps
-WHEN NEW.workflow_id = NEW.to_id OR (SELECT name FROM workflows WHERE id = NEW.workflow_id)
-  IS NOT (SELECT name FROM workflows WHERE id = NEW.to_id)
+WHEN NEW.workflow_id = NEW.to_id OR NEW.source = '' OR NEW.target = ''
+  OR (SELECT name FROM workflows WHERE id = NEW.workflow_id) IS NOT (SELECT name FROM workflows WHERE id = NEW.to_id)
+  OR NOT EXISTS(SELECT 1 FROM edges e WHERE e.workflow_id = NEW.workflow_id AND NEW.source IN (e.source, e.target))
   OR NOT EXISTS(SELECT 1 FROM edges e WHERE e.workflow_id = NEW.to_id AND NEW.target IN (e.source, e.target))
 BEGIN SELECT RAISE(ABORT, 'a state map leads to a state of another version of the workflow'); END;
+CREATE TRIGGER state_maps_fixed BEFORE UPDATE ON state_maps BEGIN SELECT RAISE(ABORT, 'sealed'); END;

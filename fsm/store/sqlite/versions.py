@@ -1,0 +1,61 @@
+"""Versions of a workflow: what runs of one are pinned to, and what they have been through under each."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+
+from fsm.model.run import Run, Transition
+from fsm.store.sqlite.base import Opened
+from fsm.store.sqlite.rows import TRANSITION_COLUMNS, transition_of
+
+
+class Versions(Opened):
+    """The part of the store that knows of versions, and of states by the name that they have now."""
+
+    def versions(self, name: str) -> dict[int, str]:
+        return dict(self._read("SELECT version, digest FROM workflows WHERE name = ? ORDER BY version", (name,)))
+
+    def map_states(self, old: str, new: str, states: Mapping[str, str]) -> None:
+        def write(sql: sqlite3.Connection) -> None:
+            (pair,) = sql.execute("SELECT o.id, n.id FROM workflows o, workflows n WHERE o.digest = ? AND n.digest = ?",
+                                  (old, new)).fetchall()  # fmt: skip
+            sql.execute("DELETE FROM state_maps WHERE workflow_id = ? AND to_id = ?", pair)
+            sql.executemany("INSERT INTO state_maps(workflow_id, to_id, source, target) VALUES (?,?,?,?)",
+                            [(*pair, *one) for one in states.items()])  # fmt: skip
+
+        self._durably(write)
+
+    def last_failure(self, run: Run) -> Transition | None:
+        rows = self._read(
+            f"SELECT {TRANSITION_COLUMNS} FROM transitions "  # noqa: S608
+            "WHERE run_id = ? AND (event GLOB 'error:*' OR event IN ('fault', 'rewind')) ORDER BY seq DESC LIMIT 1",
+            (run.row,),
+        )
+        failed = transition_of(rows[0]) if rows else None
+        if failed is None or failed.event == "rewind":
+            return None
+        ((visit, attempt),) = self._read("SELECT visit, attempt FROM transitions WHERE run_id = ? AND seq = ?",
+                                         (run.row, failed.seq - 1))  # fmt: skip
+        _, named = self._migrated(run, failed.seq)
+        return failed._replace(visit=visit, attempt=attempt, source=named.get(visit, failed.source))
+
+    def visited(self, run: Run) -> dict[str, int]:
+        since, named = self._migrated(run)
+        latest: dict[str, int] = {}
+        rows = self._read("SELECT target, max(visit) FROM transitions WHERE run_id = ? AND seq >= ? GROUP BY target",
+                          (run.row, since))  # fmt: skip
+        for state, visit in [*((state, visit) for visit, state in named.items()), *rows]:
+            latest[state] = max(visit, latest.get(state, 0))
+        return latest
+
+    def _migrated(self, run: Run, after: int = 0) -> tuple[int, dict[int, str]]:
+        """Return the run's last migration after a seq, and the names that it gave to visits; 0 and none without one."""
+        rows = self._read(
+            "SELECT seq, detail FROM transitions WHERE run_id = ? AND seq > ? AND event = 'migrate' "
+            "ORDER BY seq DESC LIMIT 1",
+            (run.row, after),
+        )
+        if not rows:
+            return 0, {}
+        ((seq, detail),) = rows
+        return seq, {int(visit): state for visit, state in json.loads(detail)["visits"].items()}
