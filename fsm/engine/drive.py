@@ -1,6 +1,6 @@
 """The drive loop, written once. A host says how a call is made, a decision committed, a rest slept through."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Literal, Protocol, TypeVar
 
 from fsm.engine.known import Known
@@ -61,18 +61,19 @@ async def drive(host: Host, flow: Workflow, run: Run, known: Known | None = None
     return run
 
 
-async def carry(host: Host, flow: Workflow, run: Run, until: Until, *, is_claimed: bool) -> Run:
+async def carry(host: Host, flow_of: Callable[[Run], Workflow], run: Run, until: Until, *, is_claimed: bool) -> Run:
     """Claim and drive a run, through retry delays and whatever others do to it, until it stops.
 
     Args:
+        flow_of: the workflow that a run is pinned to; somebody may pin it to another version meanwhile.
         is_claimed: whether `run` is this host's already.
         until: "rest" returns at a wait, a signal or a question to a person; "end" stays until the run has ended. A run
             that is paused is returned in either case.
     """
     claimed = run if is_claimed else None
     while True:
-        run = await _driven(host, flow, claimed) if claimed else host.store.get(run.id)
-        delay = None if run.is_final or _is_paused(host, run) else _delay_ms(host, flow, run, until)
+        run = await _driven(host, flow_of, claimed) if claimed else host.store.get(run.id)
+        delay = None if run.is_final or _is_paused(host, run) else _delay_ms(host, flow_of(run), run, until)
         if delay is None:
             return run
         if delay > 0:
@@ -80,8 +81,13 @@ async def carry(host: Host, flow: Workflow, run: Run, until: Until, *, is_claime
         claimed = await host.claim(run.id)
 
 
-async def _driven(host: Host, flow: Workflow, run: Run) -> Run:
+async def _driven(host: Host, flow_of: Callable[[Run], Workflow], run: Run) -> Run:
     """Drive a claimed run; where somebody took it, return it as they left it."""
+    try:
+        flow = flow_of(run)
+    except BaseException:  # a run that cannot be read must not stay held
+        await host.release(run, interrupted=False)
+        raise
     try:
         return await drive(host, flow, run)
     except LeaseLost:

@@ -135,7 +135,7 @@ class Engine:
         """
         run, begun = self._start(workflow, input, key, version, "running")
         self._begun(run, begun)
-        return complete(carry(self._inline(), self._flow(run), run, until, is_claimed=begun is not None))
+        return complete(carry(self._inline(), self._flow, run, until, is_claimed=begun is not None))
 
     def resume(self, run_id: str | None = None, *, until: Until = "rest") -> list[Run]:
         """Drive on whatever can go on: runs that a crash interrupted, due timers and retries, ready ones.
@@ -157,12 +157,12 @@ class Engine:
         driven = []
         for one in ids:
             run = self.store.get(one)
-            flow = self._flow(run)  # before the claim: a run that cannot be read must not stay held
+            self._flow(run)  # before the claim: a run that cannot be read must not stay held
             claimed = await host.claim(one)
             if claimed is None and run_id is None and run.status != "waiting":
                 continue
             try:
-                driven.append(await carry(host, flow, claimed or run, until, is_claimed=claimed is not None))
+                driven.append(await carry(host, self._flow, claimed or run, until, is_claimed=claimed is not None))
             except MissingAction as error:
                 if run_id is not None:
                     raise
@@ -420,7 +420,7 @@ class Engine:
             undo=lambda started: self.store.release(started[0], interrupted=False) if started[1] else None,
         )
         self._begun(run, begun)
-        return await carry(host, self._flow(run), run, until, is_claimed=begun is not None)
+        return await carry(host, self._flow, run, until, is_claimed=begun is not None)
 
     async def work_async(
         self, *, concurrency: int = 256, lease_s: float = 30.0, grace_s: float = 30.0,

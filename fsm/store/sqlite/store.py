@@ -9,10 +9,9 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from fsm.errors import IllegalTransition, NotFound, StoreError, UsageError
+from fsm.errors import IllegalTransition, NotFound, StoreError
 from fsm.kernel.fair import fair_share
 from fsm.model.run import Artifact, Decision, Run, Status
-from fsm.model.workflow import Workflow
 from fsm.store import Claimed
 from fsm.store.ledger import genesis, input_digest
 from fsm.store.sqlite import claims, edges
@@ -27,6 +26,7 @@ from fsm.store.sqlite.records import Records
 from fsm.store.sqlite.removal import Removal
 from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
 from fsm.store.sqlite.versions import Versions
+from fsm.store.sqlite.workflows import Workflows
 
 _PAGE_RUNS = 500
 
@@ -34,7 +34,7 @@ SUSPECT_CRASHES = 2
 """From how many crashes on a run is driven alone: what kills its process must not take others with it."""
 
 
-class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup, Versions):
+class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup, Workflows, Versions):
     """A `Store` in one file.
 
     Raises:
@@ -44,49 +44,8 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup, Versions):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
-        self._pinned: dict[int, tuple[int, str]] = {}
-        self._numbers: dict[str, int] = {}
         self._holders = Holders(self._life)
         self._registering = threading.Lock()
-
-    # -- workflows
-
-    def save(self, flow: Workflow, text: str, now: int) -> None:
-        if self._number(flow.digest) is not None:
-            return
-        self._durably(lambda sql: _store(sql, flow, text, now), lambda _: self._number(flow.digest) is not None)
-
-    def _number(self, digest: str) -> int | None:
-        number = self._numbers.get(digest)
-        if number is None:
-            for number, version in self._read("SELECT id, version FROM workflows WHERE digest = ?", (digest,)):
-                self._numbers[digest] = number
-                self._pinned[number] = (version, digest)
-        return self._numbers.get(digest)
-
-    def _known(self, digest: str) -> int:
-        number = self._numbers.get(digest) or self._number(digest)
-        if number is None:
-            raise NotFound(f"the store has no workflow with digest {digest}; save it before its first run")
-        return number
-
-    def text(self, digest: str) -> str:
-        rows = self._read("SELECT text FROM workflows WHERE digest = ?", (digest,))
-        if not rows:
-            raise NotFound(f"the store has no workflow with digest {digest}")
-        return str(rows[0][0])
-
-    def newest(self, name: str) -> str | None:
-        rows = self._read("SELECT digest FROM workflows WHERE name = ? ORDER BY version DESC LIMIT 1", (name,))
-        return rows[0][0] if rows else None
-
-    def workflows(self) -> set[str]:
-        return {name for (name,) in self._read("SELECT DISTINCT name FROM workflows")}
-
-    def states(self, workflow: str) -> set[str]:
-        of_it = "FROM edges WHERE workflow_id IN (SELECT id FROM workflows WHERE name = ?)"
-        return {state for (state,) in self._read(f"SELECT source {of_it} AND source <> '' UNION SELECT target {of_it}",
-                                                 (workflow, workflow))}  # fmt: skip
 
     # -- runs
 
@@ -399,24 +358,6 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup, Versions):
             if prepared.decision.fresh and "signals.message_id" in str(error):
                 return set()  # the same message was stored meanwhile
             raise _refusal(prepared.decision, error) from None
-
-
-def _store(sql: sqlite3.Connection, flow: Workflow, text: str, now: int) -> None:
-    """Store a workflow and its edges, and seal it; one that is there already is left as it is."""
-    other = sql.execute("SELECT digest FROM workflows WHERE name = ? AND version = ?",
-                        (flow.name, flow.version)).fetchone()  # fmt: skip
-    if other and other[0] != flow.digest:
-        raise UsageError(
-            f'the content of "{flow.name}" changed under version {flow.version}, of which the store already '
-            f"has runs; give the changed file version {flow.version + 1}"
-        )
-    if other:
-        return
-    ((number,),) = sql.execute("INSERT INTO workflows(name, version, digest, text, at) VALUES (?,?,?,?,?) RETURNING id",
-                               (flow.name, flow.version, flow.digest, text, now)).fetchall()  # fmt: skip
-    sql.executemany("INSERT INTO edges(workflow_id, source, event, target, ends) VALUES (?,?,?,?,?)",
-                    [(number, *edge) for edge in flow.edges])  # fmt: skip
-    sql.execute("UPDATE workflows SET sealed = 1 WHERE id = ?", (number,))
 
 
 def _refusal(decision: Decision, error: sqlite3.IntegrityError) -> Exception:

@@ -1,8 +1,6 @@
-"""Versions of a workflow: what runs of one are pinned to, and what they have been through under each."""
+"""What runs have been through, by the names that states have in the version that they are pinned to now."""
 
 import json
-import sqlite3
-from collections.abc import Mapping
 
 from fsm.model.run import Run, Transition
 from fsm.store.sqlite.base import Opened
@@ -10,20 +8,7 @@ from fsm.store.sqlite.rows import TRANSITION_COLUMNS, transition_of
 
 
 class Versions(Opened):
-    """The part of the store that knows of versions, and of states by the name that they have now."""
-
-    def versions(self, name: str) -> dict[int, str]:
-        return dict(self._read("SELECT version, digest FROM workflows WHERE name = ? ORDER BY version", (name,)))
-
-    def map_states(self, old: str, new: str, states: Mapping[str, str]) -> None:
-        def write(sql: sqlite3.Connection) -> None:
-            (pair,) = sql.execute("SELECT o.id, n.id FROM workflows o, workflows n WHERE o.digest = ? AND n.digest = ?",
-                                  (old, new)).fetchall()  # fmt: skip
-            sql.execute("DELETE FROM state_maps WHERE workflow_id = ? AND to_id = ?", pair)
-            sql.executemany("INSERT INTO state_maps(workflow_id, to_id, source, target) VALUES (?,?,?,?)",
-                            [(*pair, *one) for one in states.items()])  # fmt: skip
-
-        self._durably(write)
+    """The part of the store that follows a run through its versions."""
 
     def last_failure(self, run: Run) -> Transition | None:
         rows = self._read(
