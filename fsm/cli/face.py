@@ -34,6 +34,7 @@ COMMANDS = {
     "fork": "Begin a new run where another one was.",
     "pause": "Hold back everything, a workflow, or a state of it.",
     "unpause": "End a pause.",
+    "why": "Say why a run is not moving, and what would move it.",
     "prune": "Delete finished runs whose time has come.",
     "backup": "Copy the store while others work on it.",
 }

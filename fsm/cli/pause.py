@@ -10,7 +10,8 @@ from fsm.cli import options
 from fsm.cli.output import as_json, colours, emit, room, tell
 from fsm.cli.session import session
 from fsm.errors import UsageError
-from fsm.render.pauses import fields, listed, told, unpause
+from fsm.kernel.why import unpause_words
+from fsm.render.pauses import fields, listed, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def command(
         if here.options.json:
             emit(as_json(fields(made)))
         if not here.options.quiet:
-            tell(f"{told(made, None)}; this ends it:\n  {here.line(*unpause(made))}")
+            tell(f"{told(made, None)}; this ends it:\n  {here.line(*unpause_words(made))}")
     return 0
 
 

@@ -11,8 +11,9 @@ from fsm.cli.exits import Exit, of_status
 from fsm.cli.output import as_json, colours, emit, room, tell
 from fsm.cli.progress import progress
 from fsm.cli.session import ACTIONS_CURE, session
+from fsm.kernel.why import unpause_words
 from fsm.model.definition import ActionState
-from fsm.render.pauses import told, unpause
+from fsm.render.pauses import told
 from fsm.render.runs import fields, listed
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _told(here: "Session", engine: "Engine", runs: "Sequence[Run]", left: int) -
     if held_back := engine.store.held_back(engine.clock.now()):
         tell(f"held back: {held_back} run{'' if held_back == 1 else 's'}")
         for pause in engine.store.pauses():
-            tell(f"  {told(pause, None)}; this ends it:\n  {here.line(*unpause(pause))}")
+            tell(f"  {told(pause, None)}; this ends it:\n  {here.line(*unpause_words(pause))}")
     for run in runs:
         if run.status != "succeeded":
             explained(here, engine, run)

@@ -6,7 +6,8 @@ from fsm import operations
 from fsm.cli import options
 from fsm.cli.output import as_json, emit, tell
 from fsm.cli.session import session
-from fsm.render.pauses import fields, told, unpause
+from fsm.kernel.why import unpause_words
+from fsm.render.pauses import fields, told
 
 
 @click.command("unpause")
@@ -31,5 +32,5 @@ def command(workflow: str | None, state: str | None, actor: str | None, reason: 
         if not here.options.quiet:
             tell(f"no more {told(ended, None)}")
             for pause in engine.store.pauses():
-                tell(f"still {told(pause, None)}; this ends it:\n  {here.line(*unpause(pause))}")
+                tell(f"still {told(pause, None)}; this ends it:\n  {here.line(*unpause_words(pause))}")
     return 0

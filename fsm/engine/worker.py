@@ -237,7 +237,9 @@ class Worker(Looped):
             return
         loop = asyncio.get_running_loop()
         self._woken = loop.create_future()
-        delay_ms = POLL_MS if self._due_at is None else min(max(self._due_at - self.now(), 1), POLL_MS)
+        # What is due and was not taken, nobody can take here: it is looked at again as often as anything else.
+        left_ms = 0 if self._due_at is None else self._due_at - self.now()
+        delay_ms = min(left_ms, POLL_MS) if left_ms > 0 else POLL_MS
         timer = loop.call_later(delay_ms / 1_000, self._wake, True)
         try:
             await self._woken

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
+SUSPECT_CRASHES = 2
+"""From how many crashes on a run is driven alone: what kills its process must not take others with it."""
+
 
 class Candidate(NamedTuple):
     """A run that could be claimed; `row` orders the runs of a workflow by age, a higher `priority` goes first."""

@@ -17,6 +17,7 @@ from fsm.operations.prune import prune
 from fsm.operations.redrive import redrive
 from fsm.operations.rewind import rewind
 from fsm.operations.unpause import unpause
+from fsm.operations.why import why
 
 __all__ = [
     "backup",
@@ -31,4 +32,5 @@ __all__ = [
     "redrive",
     "rewind",
     "unpause",
+    "why",
 ]

@@ -40,7 +40,7 @@ def _require(workflow: str, state: str | None, engine: Engine) -> None:
     given = [flow for flow in engine.library.flows if flow.name == workflow]
     stored = engine.store.states(workflow)
     if not given and not stored:
-        known = {*engine.store.workflows(), *(flow.name for flow in engine.library.flows)}
+        known = {*engine.store.names(), *(flow.name for flow in engine.library.flows)}
         raise NotFound(f'no workflow "{workflow}" in the store or the definitions; {_near(workflow, known)}')
     states = stored.union(*(flow.states for flow in given))
     if state is not None and state not in states:

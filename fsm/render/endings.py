@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
 
-from fsm.model.definition import SignalState
+from fsm.kernel.why import signal_words, unpause_words
 from fsm.model.pause import Pause
 from fsm.model.run import PERSON, Run
 from fsm.model.workflow import Workflow
 from fsm.render.instants import lasting, local, utc
-from fsm.render.pauses import told, unpause
+from fsm.render.pauses import told
 from fsm.render.terminal import safe
 
 Command = Callable[..., str]
@@ -65,7 +65,7 @@ def _mend(run: Run, command: Command) -> list[str]:
 
 
 def _paused(run: Run, pauses: Sequence[Pause], command: Command, zone: tzinfo | None) -> list[str]:
-    lift = " && ".join(command(*unpause(pause)) for pause in pauses)
+    lift = " && ".join(command(*unpause_words(pause)) for pause in pauses)
     lines = [f"  {told(pause, zone)}" for pause in pauses]
     if run.status == "waiting" and run.awaits == PERSON:
         return [*lines, "  it asks a person, who may answer all the same; this ends the pause:", f"  {lift}"]
@@ -84,22 +84,10 @@ def _moves(run: Run, flow: Workflow, command: Command) -> list[str]:
         return ["  for a person to say whether its interrupted action took effect:",
                 f"  it did:     {command('complete', run.id, '--actor', 'NAME', '--value', 'JSON')} && {resume}",
                 f"  it did not: {command('redrive', run.id)} && {resume}"]  # fmt: skip
-    lines = [f"  {_signal(run, flow, name, command)} && {resume}" for name in run.awaits]
+    state = flow.states[run.state]
+    lines = [f"  {command(*signal_words(run, state, name))} && {resume}" for name in run.awaits]
     if lines:
         lines.insert(0, "  for a signal; one of these sends it and drives the run on:")
     if run.due_at is not None:
         lines += ["  when that time has come, this drives it on:", f"  {resume}"]
     return lines
-
-
-def _signal(run: Run, flow: Workflow, name: str, command: Command) -> str:
-    """Return the command that sends a signal, with a capital word for each value to fill in."""
-    state = flow.states[run.state]
-    words = ["signal", run.id, name]
-    if isinstance(state, SignalState) and name in state.signal:
-        arm = state.signal[name]
-        for field in arm.payload:
-            words += ["-p", f"{field}={field.upper()}"]
-        if arm.count > 1:
-            words += ["--actor", "NAME"]
-    return command(*words)

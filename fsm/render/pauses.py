@@ -1,4 +1,4 @@
-"""Pauses as people and programs read them, and the commands that end them."""
+"""Pauses as people and programs read them."""
 
 from collections.abc import Iterable
 from datetime import tzinfo
@@ -45,16 +45,6 @@ def told(pause: Pause, zone: tzinfo | None) -> str:
     """Return in one line who paused what, and why."""
     said = "paused" + (f" by {pause.actor}" if pause.actor else "") + (f": {pause.reason}" if pause.reason else "")
     return f"{said} ({pause.subject}, since {local(pause.at, zone)})"
-
-
-def unpause(pause: Pause) -> tuple[str, ...]:
-    """Return the words of the command that ends a pause."""
-    words = ["unpause"]
-    if pause.workflow:
-        words += ["--workflow", pause.workflow]
-    if pause.state:
-        words += ["--state", pause.state]
-    return tuple(words)
 
 
 def fields(pause: Pause, over: PastPause | None = None) -> dict[str, Any]:

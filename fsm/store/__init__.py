@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, NamedTuple, Protocol
 
 from fsm.model.pause import PastPause, Pause
+from fsm.model.reason import Standing
 from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
 from fsm.model.workflow import Workflow
 
@@ -93,9 +94,6 @@ class Store(Protocol):
     def newest(self, name: str) -> str | None:
         """Return the digest of the highest version of a workflow, or None."""
 
-    def workflows(self) -> set[str]:
-        """Return the names of the workflows that are saved."""
-
     def states(self, workflow: str) -> set[str]:
         """Return the states of all saved versions of a workflow; none where there is no such workflow."""
 
@@ -161,7 +159,7 @@ class Store(Protocol):
         """Return a number that changes when anybody else has written."""
 
     def next_due(self) -> int | None:
-        """Return the instant at which the next waiting run goes on by itself, or None."""
+        """Return the instant at which the next waiting run goes on by itself, of those not paused; or None."""
 
     def held(self, run_id: str, now: int = 0) -> bool:
         """Return whether a living process, whose lease is not over at `now`, drives the run."""
@@ -286,6 +284,13 @@ class Store(Protocol):
         self, workflow: str, state: str, now: int, *, actor: str | None = None, reason: str | None = None
     ) -> Pause | None:
         """End the pause of exactly this and return it, or None; runs whose signals came meanwhile are `ready`."""
+
+    def standing(self, run_id: str, now: int) -> Standing:
+        """Return a run, by its id or an unambiguous prefix of it, with what tells why it is where it is.
+
+        Raises:
+            NotFound: there is no such run.
+        """
 
     def checkpoint(self, run: Run, name: str) -> str | None:
         """Return a named result saved in this visit, or None."""

@@ -17,9 +17,23 @@ from tests.store.contract_records import Records
 from tests.store.contract_removal import Removal
 from tests.store.contract_runs import Runs, Workflows
 from tests.store.contract_signals import Signals
+from tests.store.contract_standings import Standings
 
 
 class Contract(
-    Workflows, Runs, Claims, Commits, Migration, Moves, Past, Pauses, Records, Removal, Pruning, Signals, Attempts
+    Workflows,
+    Runs,
+    Claims,
+    Commits,
+    Migration,
+    Moves,
+    Past,
+    Pauses,
+    Records,
+    Removal,
+    Pruning,
+    Signals,
+    Standings,
+    Attempts,
 ):
     """Everything that `fsm.store.Store` promises."""

@@ -60,10 +60,10 @@ class Pauses(Subject):
         assert driver.store.past_pauses() == []
 
     def test_the_names_and_states_of_saved_workflows_are_known(self, driver: Driver) -> None:
-        assert (driver.store.workflows(), driver.store.states("review")) == (set(), set())
+        assert (driver.store.names(), driver.store.states("review")) == ([], set())
         driver.new()
         driver.new(LOOP)
-        assert driver.store.workflows() == {"review", "loop"}
+        assert driver.store.names() == ["loop", "review"]
         assert driver.store.states("loop") == {"turn", "done"}
         assert "" not in driver.store.states("review")
 

@@ -5,7 +5,7 @@ import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,6 +76,17 @@ class Opened:
     def _read(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         with translated(self.path):
             return self.sql.execute(statement, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """Read as of one moment in a block; nobody is held up, but no checkpoint gets past it: keep it short."""
+        with translated(self.path):
+            sql = self.sql
+            sql.execute("BEGIN")
+            try:
+                yield
+            finally:
+                sql.execute("COMMIT")
 
     def _durably(
         self,

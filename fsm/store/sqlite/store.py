@@ -1,7 +1,6 @@
 """The store's verbs on one SQLite file. Connections are one per thread; the rest is shared by the process."""
 
 import contextlib
-import json
 import os
 import socket
 import sqlite3
@@ -9,9 +8,9 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from fsm.errors import IllegalTransition, NotFound, StoreError
-from fsm.kernel.fair import fair_share
-from fsm.model.run import Artifact, Decision, Run, Status
+from fsm.errors import IllegalTransition, StoreError
+from fsm.kernel.fair import SUSPECT_CRASHES, fair_share
+from fsm.model.run import Artifact, Decision, Run
 from fsm.store import Claimed
 from fsm.store.ledger import genesis, input_digest
 from fsm.store.sqlite import claims, edges
@@ -20,21 +19,17 @@ from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
 from fsm.store.sqlite.past import Past
-from fsm.store.sqlite.pauses import Pauses
+from fsm.store.sqlite.pauses import PAUSED
 from fsm.store.sqlite.pruning import Pruning
-from fsm.store.sqlite.records import Records
 from fsm.store.sqlite.removal import Removal
-from fsm.store.sqlite.rows import RUN_COLUMNS, run_of
-from fsm.store.sqlite.versions import Versions
-from fsm.store.sqlite.workflows import Workflows
+from fsm.store.sqlite.standings import Standings
 
-_PAGE_RUNS = 500
-
-SUSPECT_CRASHES = 2
-"""From how many crashes on a run is driven alone: what kills its process must not take others with it."""
+_NEXT_DUE = f"""
+SELECT due_at FROM runs WHERE status = 'waiting' AND due_at IS NOT NULL AND NOT {PAUSED} ORDER BY due_at LIMIT 1
+"""  # noqa: S608 - the texts of this package
 
 
-class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup, Workflows, Versions):
+class SqliteStore(Standings, Past, Removal, Pruning, Backup):
     """A `Store` in one file.
 
     Raises:
@@ -95,59 +90,6 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup, Workflows, Ve
             self._holders.take(prepared.run)  # before anybody can see it
         return prepared.run
 
-    def get(self, run_id: str) -> Run:
-        with translated(self.path):
-            exact = self._fetch(self.sql, "uid = ?", (run_id,))
-            if not exact and run_id:
-                # A prefix is enough where only one run has it; "{" follows every character of an id.
-                exact = self._fetch(self.sql, "uid >= ? AND uid < ? LIMIT 2", (run_id.upper(), run_id.upper() + "{"))
-        if not exact:
-            raise NotFound(f'no run "{run_id}" in {self.path}; `fsm ls` lists those there are')
-        if len(exact) > 1:
-            raise NotFound(f'several runs begin with "{run_id}"; give more of the id')
-        return exact[0]
-
-    def _fetch(self, sql: sqlite3.Connection, condition: str, parameters: Sequence[Any]) -> list[Run]:
-        """Return the runs that meet a condition (fixed text of this module; values are bound)."""
-        rows = sql.execute(f"SELECT {RUN_COLUMNS} FROM runs WHERE {condition}", parameters).fetchall()  # noqa: S608
-        return [self._ended(sql, self._pinned_run(sql, row)) for row in rows]
-
-    def _pinned_run(self, sql: sqlite3.Connection, row: tuple[Any, ...]) -> Run:
-        """Return the run of a row of RUN_COLUMNS, with the version and digest that it is pinned to."""
-        if row[2] not in self._pinned:
-            self._pin(sql, row[2])
-        return run_of(row, self._pinned)
-
-    def _pin(self, sql: sqlite3.Connection, number: int) -> None:
-        version, digest = sql.execute("SELECT version, digest FROM workflows WHERE id = ?", (number,)).fetchone()
-        self._pinned[number] = (version, digest)
-        self._numbers[digest] = number
-
-    def _ended(self, sql: sqlite3.Connection, run: Run) -> Run:
-        """Return a final run with what it left behind, which its last ledger row tells."""
-        if not run.is_final:
-            return run
-        row = sql.execute("SELECT detail FROM transitions WHERE run_id = ? AND seq = ?", (run.row, run.seq)).fetchone()
-        detail = json.loads(row[0]) if row and row[0] else {}
-        return run._replace(output=detail.get("output"), reason=detail.get("reason"))
-
-    def find(self, workflow: str, key: str) -> Run | None:
-        with translated(self.path):
-            found = self._fetch(self.sql, "name = ? AND key = ?", (workflow, key))
-        return found[0] if found else None
-
-    def same_input(self, run: Run, inputs: Sequence[Artifact]) -> bool:
-        ((stored,),) = self._read("SELECT input_digest FROM runs WHERE id = ?", (run.row,))
-        return bool(stored == input_digest(inputs))
-
-    def runs(self, *, workflow: str | None = None, status: Status | None = None, state: str | None = None,
-             limit: int = 50, before: str | None = None) -> list[Run]:  # fmt: skip
-        filters = {"name = ?": workflow, "status = ?": status, "state = ?": state, "uid < ?": before}
-        given = {condition: value for condition, value in filters.items() if value is not None}
-        condition = " AND ".join(given) or "1"
-        with translated(self.path):
-            return self._fetch(self.sql, f"{condition} ORDER BY uid DESC LIMIT ?", [*given.values(), limit])
-
     # -- claims
 
     def _registered(self, now: int) -> int:
@@ -176,22 +118,8 @@ class SqliteStore(Records, Past, Pauses, Removal, Pruning, Backup, Workflows, Ve
         return int(number)
 
     def next_due(self) -> int | None:
-        ((due,),) = self._read("SELECT min(due_at) FROM runs WHERE status = 'waiting' AND due_at IS NOT NULL")
-        return None if due is None else int(due)
-
-    def pinned(self, digest: str, statuses: Collection[Status]) -> Iterator[Run]:
-        number, after, wanted = self._number(digest), 0, json.dumps(sorted(statuses))
-        while True:
-            with translated(self.path):
-                page = self._fetch(
-                    self.sql,
-                    "workflow_id = ? AND status IN (SELECT value FROM json_each(?)) AND id > ? ORDER BY id LIMIT ?",
-                    (number, wanted, after, _PAGE_RUNS),
-                )
-            yield from page
-            if len(page) < _PAGE_RUNS:
-                return
-            after = page[-1].row
+        found = self._read(_NEXT_DUE)
+        return found[0][0] if found else None
 
     def claimable(self, now: int, *, delayed: bool = False) -> list[str]:
         with translated(self.path):
