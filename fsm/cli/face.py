@@ -32,6 +32,7 @@ COMMANDS = {
     "complete": "Vouch for what a run asks a person about.",
     "rewind": "Take a run back to an earlier transition.",
     "fork": "Begin a new run where another one was.",
+    "replay": "Rebuild runs from their ledgers, and compare.",
     "pause": "Hold back everything, a workflow, or a state of it.",
     "unpause": "End a pause.",
     "why": "Say why a run is not moving, and what would move it.",

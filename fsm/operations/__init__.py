@@ -15,6 +15,7 @@ from fsm.operations.history import history
 from fsm.operations.pause import pause
 from fsm.operations.prune import prune
 from fsm.operations.redrive import redrive
+from fsm.operations.replay import replay, replays
 from fsm.operations.rewind import rewind
 from fsm.operations.unpause import unpause
 from fsm.operations.why import why
@@ -30,6 +31,8 @@ __all__ = [
     "pause",
     "prune",
     "redrive",
+    "replay",
+    "replays",
     "rewind",
     "unpause",
     "why",

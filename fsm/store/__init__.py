@@ -204,8 +204,8 @@ class Store(Protocol):
     def moment(self, run: Run, seq: int) -> Moment:
         """Return what a run was right after the transition of this seq. Raises NotFound, naming those there are."""
 
-    def values_at(self, run: Run, names: Iterable[str], seq: int) -> dict[str, str]:
-        """Return of each name the value that it had right after a transition."""
+    def values_at(self, run: Run, names: Iterable[str] | None, seq: int) -> dict[str, str]:
+        """Return of each name, or of all there are, the value that it had right after a transition."""
 
     def inputs(self, run: Run) -> dict[str, str]:
         """Return what a run was given at its start, by name, whatever an operator put in its place since."""

@@ -43,23 +43,26 @@ class Past(Opened):
             self._written(run, seq),
         )  # fmt: skip
 
+    def _names(self, run: Run) -> list[str]:
+        return [name for (name,) in self._read(_NAMES, {"run": run.row})]
+
     def _written(self, run: Run, seq: int) -> dict[str, bytes | None]:
         written: dict[str, bytes | None] = {}
-        for (name,) in self._read(_NAMES, {"run": run.row}):
+        for name in self._names(run):
             for (digest,) in self._read(f"SELECT digest {_LATEST}", (run.row, name, seq)):
                 written[name] = None if digest == TOMBSTONE else digest
         return written
 
     def inputs(self, run: Run) -> dict[str, str]:
         found = []
-        for (name,) in self._read(_NAMES, {"run": run.row}):
+        for name in self._names(run):
             found += self._read("SELECT id, name, value FROM artifacts WHERE run_id = ? AND name = ? AND seq = 0",
                                 (run.row, name))  # fmt: skip
         return {name: value for _, name, value in sorted(found) if value is not None}
 
-    def values_at(self, run: Run, names: Iterable[str], seq: int) -> dict[str, str]:
+    def values_at(self, run: Run, names: Iterable[str] | None, seq: int) -> dict[str, str]:
         found = {}
-        for name in names:
+        for name in self._names(run) if names is None else names:
             for (value,) in self._read(f"SELECT value {_LATEST}", (run.row, name, seq)):
                 if value is not None:
                     found[name] = value
