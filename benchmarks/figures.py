@@ -75,6 +75,8 @@ class Scale:
         long_edges: of the long run; `window_edges` are measured at its beginning and at its end.
         finished: runs in the crowded store.
         processes: that are started for one median.
+        crowd: runs that a worker is given at a time.
+        idle_s: for how many seconds an idle worker is watched.
     """
 
     repetitions: int
@@ -84,11 +86,13 @@ class Scale:
     window_edges: int
     finished: int
     processes: int
+    crowd: int
+    idle_s: float
 
 
-FULL = Scale(15, 250, 200, 10_000, 4_000, 1_000_000, 11)
-QUICK = Scale(5, 150, 100, 10_000, 2_000, 20_000, 5)
-LEAST = Scale(2, 30, 20, 200, 100, 50, 2)
+FULL = Scale(15, 250, 200, 10_000, 4_000, 1_000_000, 11, 2_000, 20.0)
+QUICK = Scale(5, 150, 100, 10_000, 2_000, 20_000, 5, 500, 5.0)
+LEAST = Scale(2, 30, 20, 200, 100, 50, 2, 20, 0.2)
 """For the tests of the benchmarks: everything happens once, no figure means anything."""
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.figures import Figure, Scale
-from benchmarks.rows import crowd, inline, own, resume, size, startup
+from benchmarks.rows import crowd, inline, own, resume, size, startup, worker
 
 ROWS: Mapping[str, Callable[[Scale], Iterator[Figure]]] = {
     "inline": inline.measure,
     "own": own.measure,
+    "worker": worker.measure,
     "resume": resume.measure,
     "size": size.measure,
     "crowd": crowd.measure,

@@ -195,6 +195,7 @@ class Engine:
         run(until_told(self._worker(concurrency, lease_s, grace_s, until)))
 
     def _worker(self, concurrency: int, lease_s: float, grace_s: float, until: Literal["stopped", "idle"]) -> "Worker":
+        from fsm.engine.retention import sweep  # noqa: PLC0415
         from fsm.engine.worker import Worker  # noqa: PLC0415
 
         if concurrency < 1 or lease_s < 1 or grace_s < 0:
@@ -206,6 +207,7 @@ class Engine:
         return Worker(
             self.store, self.registry, self.library, self.clock, self._cells, looped.writer, looped.crew,
             concurrency=concurrency, lease_ms=int(lease_s * 1_000), grace_ms=int(grace_s * 1_000), until=until,
+            sweep=lambda after: sweep(self, after=after).after,
         )  # fmt: skip
 
     def _inline(self) -> Inline:

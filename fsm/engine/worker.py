@@ -40,7 +40,12 @@ DEAD_MS = 500
 SWITCH_S = 0.000_5
 """How long a thread that computes keeps the interpreter from the others: an action must not slow all runs down."""
 
+SWEEP_S = 60.0
+"""How often a worker looks for runs that are kept no longer."""
+
 Until = Literal["stopped", "idle"]
+Sweep = Callable[[str], str | None]
+"""One small step of retention: from the run to go on behind to the next such run, or None at the end."""
 
 
 class Worker(Looped):
@@ -51,12 +56,14 @@ class Worker(Looped):
         lease_ms: how long its claims hold without a new sign of life; it gives one three times as often.
         grace_ms: how long actions in flight may take when it is stopped; then they are interrupted.
         until: "idle" ends it once nothing is left that could go on now.
+        sweep: called once a minute, on a thread.
     """
 
     def __init__(
         self, store: Store, registry: Registry, library: Library, clock: Outside, cells: Cells, writer: Writer,
         crew: Crew, *, concurrency: int = CONCURRENCY, lease_ms: int = LEASE_MS, grace_ms: int = GRACE_MS,
         until: Until = "stopped",
+        sweep: Sweep | None = None,
     ) -> None:  # fmt: skip
         super().__init__(store, registry, clock, cells, writer, crew)
         self._library = library
@@ -64,6 +71,7 @@ class Worker(Looped):
         self._lease_ms = lease_ms
         self._grace_ms = grace_ms
         self._until = until
+        self._sweep = sweep
         self._driven: dict[asyncio.Task[None], int] = {}
         self._runs: dict[int, tuple[Workflow, Run]] = {}
         self._unable: set[tuple[str, str]] = set()
@@ -101,9 +109,11 @@ class Worker(Looped):
         """
         life = _Life(self.store, self.clock.now, self._lease_ms)
         before_s = sys.getswitchinterval()
+        sweeping: asyncio.Future[None] | None = None
         try:
             sys.setswitchinterval(SWITCH_S)
             await asyncio.to_thread(life.begin)
+            sweeping = asyncio.ensure_future(self._sweep_all(self._sweep)) if self._sweep else None
             while not self._stopping:
                 claimed = await self._claim()
                 if self._until == "idle" and not claimed and not self._driven and not self._drains:
@@ -111,6 +121,8 @@ class Worker(Looped):
                 await self._rest()
             await self._finish()
         finally:
+            if sweeping:
+                sweeping.cancel()
             for task in self._driven:
                 task.cancel()
             await asyncio.gather(*self._driven, return_exceptions=True)
@@ -257,6 +269,16 @@ class Worker(Looped):
         )
         if worth_it and self._woken and not self._woken.done():
             self._woken.set_result(None)
+
+    async def _sweep_all(self, sweep: Sweep) -> None:
+        after = ""
+        while True:
+            try:
+                behind = await asyncio.to_thread(sweep, after)
+                after = behind or ""
+            except FSMError as error:
+                _LOG.warning("retention has to wait: %s", error)
+            await asyncio.sleep(SWEEP_S)
 
     async def _finish(self) -> None:
         """Let what is in flight come to its next edge, for as long as the grace lasts."""
