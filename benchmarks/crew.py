@@ -18,9 +18,10 @@ _RAW_RUNS = 10
 
 
 def _definition() -> str:
+    following = [*(f"s{n}" for n in range(2, STATES + 1)), "done"]
     states = "".join(
-        f"  s{n}: {{action: crew.turn, writes: out, idempotent: true, success: {f's{n + 1}' if n < STATES else 'done'}}}\n"
-        for n in range(1, STATES + 1)
+        f"  s{n}: {{action: crew.turn, writes: out, idempotent: true, success: {target}}}\n"
+        for n, target in enumerate(following, 1)
     )
     return (
         f"workflow: ten\nversion: 1\nstart: s1\ndefaults: {{retry: never, error: failed}}\nstates:\n{states}"

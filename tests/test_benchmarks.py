@@ -22,6 +22,15 @@ from benchmarks.rows import ROWS, crowd, inline
 FIGURES = {
     "inline": [("edges/s", "at least 0.65x"), ("edges/s", "at least 0.95x"), ("", "exactly 1"), ("", "at most 6")],
     "own": [("µs", "at most 60"), ("µs", ""), ("µs", ""), ("µs", "")],
+    "worker": [
+        ("edges/s", "at least 15000"),
+        ("edges/s", "at least 2.5x"),
+        ("edges/s", "at least 40x"),
+        ("edges/s", "at least 10000"),
+        ("edges/s", "at least 5000"),
+        ("%", "at most 1"),
+        ("ms", "at most 100"),
+    ],
     "resume": [("ms", "at most 1.2x"), ("ms", "at most 1.2x")],
     "size": [("B", "at most 400"), ("B", "at most 1.05x"), ("B", "at most 1600")],
     "crowd": [("µs", "at most 1.3x")],

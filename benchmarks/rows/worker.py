@@ -1,4 +1,4 @@
-"""Many runs in one worker: on the disk, where a sync takes 4 ms, on threads, beside a thread that computes, and idle."""
+"""Many runs in one worker: on the disk, with slow syncs, on threads, beside a thread that computes, and idle."""
 
 import contextlib
 import subprocess
@@ -118,7 +118,7 @@ def _idle(scale: Scale) -> Iterator[Figure]:
             waits = [_picked_up(place, ticks) for _ in range(scale.processes * 3)]
         finally:
             child.terminate()
-            child.wait()
+            child.communicate()
     yield Figure(_ROW, "an idle worker's share of a core", "%", used * 100, target=Target("at most", 1),
                  note=f"over {scale.idle_s:g} s")  # fmt: skip
     ms = [wait * 1e3 for wait in waits]

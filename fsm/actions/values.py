@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from fsm.errors import UsageError
@@ -79,8 +80,10 @@ def _fitted(value: Any, kind: "TypeAdapter[Any]") -> Any:
 
 
 def _json(value: Any) -> str:
+    if type(value) is int:
+        return str(value)
     try:
-        text = _encode(value)
+        text = encode_basestring(value) if type(value) is str else _encode(value)
     except TypeError:
         from pydantic_core import to_jsonable_python  # noqa: PLC0415
 

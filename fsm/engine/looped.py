@@ -49,7 +49,11 @@ class Looped(Common):
         run = await self.writer.commit(decision)
         if run is None:
             raise LeaseLost(f"run {decision.run.id} was taken by another process; this result was discarded")
+        self.crossed(run)
         return run
+
+    def crossed(self, run: Run) -> None:
+        """Take note of a run that was committed."""
 
     async def claim(self, run_id: str) -> Run | None:
         return await self.writer.do(
@@ -106,10 +110,8 @@ class Desk:
 
 async def awaited(call: Call) -> Returned | Raised:
     """Await an asynchronous action; past its limits it is cancelled and given up."""
-    if call.limit_ms is None and call.beat_ms is None:
-        result = await _performed(call)
-    else:
-        result = await _within(call)
+    is_free = call.limit_ms is None and call.beat_ms is None
+    result = await (_performed(call) if is_free else _within(call))
     if isinstance(result, BaseException):
         raise result
     return result

@@ -22,7 +22,7 @@ from fsm.engine.writer import Writer
 from fsm.errors import DefinitionError, FSMError, LeaseLost, MissingAction, StoreError, UsageError
 from fsm.model.definition import ActionState
 from fsm.model.pause import Pause, covering
-from fsm.model.run import Decision, Run
+from fsm.model.run import Run
 from fsm.model.workflow import Workflow, own_names
 from fsm.store import Claimed, Store
 
@@ -91,13 +91,11 @@ class Worker(Looped):
     def yields(self) -> bool:
         return self._stopping or self._drains
 
-    async def commit(self, decision: Decision) -> Run:
-        run = await super().commit(decision)
+    def crossed(self, run: Run) -> None:
         self._runs[run.row] = self._runs[run.row][0], run
         if run.row == self._suspect and run.crashes == 0:  # it got over what crashed it
             self._suspect = None
             self._wake()
-        return run
 
     # -- working
 

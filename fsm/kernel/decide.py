@@ -53,12 +53,12 @@ def decide(flow: Workflow, run: Run, result: Result, now: int, draw: float, valu
         IllegalTransition: the definition declares no such edge for a signal or an elapsed wait.
     """
     match result:
-        case Rest():
-            return _rest(run, result)
+        case Succeeded(outcome, value):  # first, since it is what happens most
+            return _succeed(flow, run, outcome, value, now, draw, values)
         case Failed(failure):
             return _fail(flow, run, failure, now, draw, values)
-        case Succeeded(outcome, value):
-            return _succeed(flow, run, outcome, value, now, draw, values)
+        case Rest():
+            return _rest(run, result)
         case Chose(place):
             event = f"case:{place}" if place else "else"
             return _cross(flow, run, event, now, draw, values)
