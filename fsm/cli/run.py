@@ -39,6 +39,14 @@ if TYPE_CHECKING:
 )
 @click.option("--version", type=click.IntRange(1), metavar="N", help="Of the workflow; the highest by default.")
 @click.option(
+    "--priority",
+    type=click.IntRange(-(2**31), 2**31 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Workers take runs of a higher one first.",
+)
+@click.option(
     "--until",
     type=click.Choice(["rest", "end"]),
     default="rest",
@@ -53,7 +61,7 @@ if TYPE_CHECKING:
 @options.quiet
 def command(
     *, workflow: str, whole: str | None, single: tuple[str, ...], key: str | None, version: int | None, until: "Until",
-    detach: bool,
+    detach: bool, priority: int,
 ) -> int:  # fmt: skip
     """Start a run and drive it until it stops.
 
@@ -70,9 +78,9 @@ def command(
         _require_actions(engine, flow)
         inputs |= typed(texts, {name: field.type.annotation for name, field in flow.definition.input.items()})
         if detach:
-            return _detached(here, engine, flow, inputs, key)
+            return _detached(here, engine, flow, inputs, key, priority)
         run = drive(
-            lambda: engine.run(flow.name, inputs, key=key, version=flow.version, until=until),
+            lambda: engine.run(flow.name, inputs, key=key, version=flow.version, until=until, priority=priority),
             watching,
             lambda: _go_on(here, engine, watching, flow, key),
         )
@@ -94,8 +102,10 @@ def _require_actions(engine: "Engine", flow: "Workflow") -> None:
         raise UsageError(f'"{flow.name}" cannot run: {"; ".join(missing)}; {ACTIONS_CURE}')
 
 
-def _detached(here: "Session", engine: "Engine", flow: "Workflow", inputs: dict[str, Any], key: str | None) -> Exit:
-    run = engine.start(flow.name, inputs, key=key, version=flow.version)
+def _detached(
+    here: "Session", engine: "Engine", flow: "Workflow", inputs: dict[str, Any], key: str | None, priority: int
+) -> Exit:
+    run = engine.start(flow.name, inputs, key=key, version=flow.version, priority=priority)
     emit(as_json(fields(run)) if here.options.json else run.id)
     explained(here, engine, run)
     return of_status(run.status)

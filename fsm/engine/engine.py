@@ -101,7 +101,7 @@ class Engine:
 
     def start(
         self, workflow: str, input: Mapping[str, Any] | None = None, *, key: str | None = None,  # noqa: A002
-        version: int | None = None,
+        version: int | None = None, priority: int = 0,
     ) -> Run:  # fmt: skip
         """Start a run and leave it for `resume`, or find the one that has this key.
 
@@ -110,17 +110,19 @@ class Engine:
             input: what the definition's `input` asks for.
             key: the caller's name for the run, unique per workflow name: starting twice gives the same run.
             version: of the definitions given; the highest one by default.
+            priority: of a new run: a whole number of 32 bits. Workers take the runs of a workflow by it, higher ones
+                first, and then by age.
 
         Raises:
             NotFound: no such workflow.
             KeyConflict: a run with this key was started with other input.
             UsageError: the input does not fit.
         """
-        return self._begun(*self._start(workflow, input, key, version, "ready"))
+        return self._begun(*self._start(workflow, input, key, version, "ready", priority))
 
     def run(
         self, workflow: str, input: Mapping[str, Any] | None = None, *, key: str | None = None,  # noqa: A002
-        version: int | None = None, until: Until = "rest",
+        version: int | None = None, until: Until = "rest", priority: int = 0,
     ) -> Run:  # fmt: skip
         """Start a run, or find it by its key, and drive it until it stops.
 
@@ -133,7 +135,7 @@ class Engine:
         Raises:
             As `start`, and MissingAction.
         """
-        run, begun = self._start(workflow, input, key, version, "running")
+        run, begun = self._start(workflow, input, key, version, "running", priority)
         self._begun(run, begun)
         return complete(carry(self._inline(), self._flow, run, until, is_claimed=begun is not None))
 
@@ -218,9 +220,12 @@ class Engine:
         return host
 
     def _start(
-        self, workflow: str, given: Mapping[str, Any] | None, key: str | None, version: int | None, status: Status
-    ) -> tuple[Run, Decision | None]:
+        self, workflow: str, given: Mapping[str, Any] | None, key: str | None, version: int | None, status: Status,
+        priority: int,
+    ) -> tuple[Run, Decision | None]:  # fmt: skip
         """Return the new run with what began it, or the one that has the key and None."""
+        if type(priority) is not int or not -(2**31) <= priority < 2**31:
+            raise UsageError(f"priority must be a whole number of 32 bits; it is {priority!r}")
         flow = self._wanted(workflow, version)
         inputs = checked_inputs(flow, given)
         self._require_actions(flow)
@@ -231,7 +236,7 @@ class Engine:
             run = Run(
                 id=self.clock.new_id(), workflow=flow.name, version=flow.version, digest=flow.digest, key=key, state="",
                 status=status, seq=0, head=b"", visit=0, entered_at=now, attempt=1, tries={}, visits={}, due_at=None,
-                awaits=(), epoch=1, crashes=0, interrupted=False, started_at=now, updated_at=now,
+                awaits=(), epoch=1, crashes=0, interrupted=False, started_at=now, updated_at=now, priority=priority,
             )  # fmt: skip
             decision = begin(flow, run, now, values_of(inputs))
             found = self.store.start(run, inputs, decision)
@@ -413,12 +418,12 @@ class Engine:
 
     async def run_async(
         self, workflow: str, input: Mapping[str, Any] | None = None, *, key: str | None = None,  # noqa: A002
-        version: int | None = None, until: Until = "rest",
+        version: int | None = None, until: Until = "rest", priority: int = 0,
     ) -> Run:  # fmt: skip
         """`run`, on the running event loop: asynchronous actions are awaited on it, the rest runs on threads."""
         host = self._looped()
         run, begun = await host.writer.do(
-            lambda: self._start(workflow, input, key, version, "running"),
+            lambda: self._start(workflow, input, key, version, "running", priority),
             undo=lambda started: self.store.release(started[0], interrupted=False) if started[1] else None,
         )
         self._begun(run, begun)

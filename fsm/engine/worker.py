@@ -170,7 +170,7 @@ class Worker(Looped):
         try:
             version = self.store.version()
             if version != self._version:
-                self._version, self._due_at, self._is_behind = version, self.store.next_due(), True
+                self._version, self._due_at, self._is_behind = version, self.store.next_due(self.now()), True
                 self._stop_actions(self.store.pauses())
         except StoreError as error:
             _LOG.warning("the store cannot be read: %s", error)

@@ -36,6 +36,7 @@ class Run(NamedTuple):
         started_at, updated_at: first and last transition.
         output, reason: what an ended run leaves behind; None otherwise.
         forked_from: the id of the run that it branched off, or None.
+        priority: workers take a run of a higher one first, among those of its workflow.
         row: the store's own number for it; 0 before it is stored.
 
     Instants are UTC in milliseconds since 1970.
@@ -65,6 +66,7 @@ class Run(NamedTuple):
     output: Any = None
     reason: str | None = None
     forked_from: str | None = None
+    priority: int = 0
     row: int = 0
 
     @property

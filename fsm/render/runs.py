@@ -68,6 +68,7 @@ def fields(run: Run, zone: tzinfo | None = None) -> dict[str, Any]:
         "digest": run.digest,
         "key": run.key,
         "forked_from": run.forked_from,
+        "priority": run.priority,
         "state": run.state,
         "status": run.status,
         "seq": run.seq,

@@ -156,10 +156,10 @@ class Store(Protocol):
         """Let the claims of this process hold until an instant; None for as long as it lives."""
 
     def version(self) -> int:
-        """Return a number that changes when anybody else has written."""
+        """Return a number that changes when anybody has written, as far as this thread sees."""
 
-    def next_due(self) -> int | None:
-        """Return the instant at which the next waiting run goes on by itself, of those not paused; or None."""
+    def next_due(self, after: int) -> int | None:
+        """Return the first instant after this one at which a waiting run goes on by itself, or None."""
 
     def held(self, run_id: str, now: int = 0) -> bool:
         """Return whether a living process, whose lease is not over at `now`, drives the run."""

@@ -164,3 +164,10 @@ def test_changed_content_under_the_same_version_is_refused(desk: Desk, words: tu
     code, _, err = desk.fsm("run", *words, "-i", "name=Ana")
     assert code == 2
     assert "version 2" in err
+
+
+def test_a_priority_is_given_to_the_run_and_listed(desk: Desk) -> None:
+    desk.fsm("run", "greet", "-i", "name=Ana", "--detach", "--priority", "7")
+    desk.fsm("run", "greet", "-i", "name=Eva", "--priority", "-2")
+    desk.fsm("run", "greet", "-i", "name=Ada", "--detach")
+    assert [row["priority"] for row in desk.fsm("ls", "--json").json] == [0, -2, 7]

@@ -50,6 +50,19 @@ class TestRunning:
         assert [done.output for done in engine.resume()] == ["hello Ana"]
         assert engine.get(run.id).status == "succeeded"
 
+    def test_a_priority_is_given_at_birth_and_stays(self, greeting: House) -> None:
+        engine = greeting.engine(say)
+        run = engine.start("greet", {"name": "Ana"}, key="k", priority=7)
+        assert engine.get(run.id).priority == run.priority == 7
+        assert engine.run("greet", {"name": "Ana"}, key="k", priority=1).priority == 7
+        assert engine.run("greet", {"name": "Eva"}, priority=-1).priority == -1
+        assert engine.run("greet", {"name": "Eva"}).priority == 0
+
+    @pytest.mark.parametrize("priority", [2**31, -(2**31) - 1, 1.0, True, "high", None])
+    def test_a_priority_that_is_no_whole_number_of_32_bits_is_refused(self, greeting: House, priority: Any) -> None:
+        with pytest.raises(fsm.UsageError, match="priority must be a whole number of 32 bits; it is "):
+            greeting.engine(say).start("greet", {"name": "Ana"}, priority=priority)
+
     def test_what_a_run_left_behind_is_read_back_by_another_engine(self, greeting: House) -> None:
         run = greeting.engine(say).run("greet", {"name": "Ana"})
         assert greeting.engine(definitions=[]).get(run.id) == run

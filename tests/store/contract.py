@@ -6,8 +6,10 @@ class TestPostgres(Contract):
 """
 
 from tests.store.contract_attempts import Attempts
+from tests.store.contract_batches import Batches
 from tests.store.contract_claims import Claims
 from tests.store.contract_commits import Commits
+from tests.store.contract_crowds import Crowds
 from tests.store.contract_migration import Migration
 from tests.store.contract_moves import Moves
 from tests.store.contract_past import Past
@@ -24,7 +26,9 @@ class Contract(
     Workflows,
     Runs,
     Claims,
+    Crowds,
     Commits,
+    Batches,
     Migration,
     Moves,
     Past,

@@ -84,8 +84,9 @@ class Driver:
         self.flows: dict[str, Workflow] = {}
 
     def new(
-        self, text: str = REVIEW, *, key: str | None = None, status: Status = "running", uid: str | None = None
-    ) -> Run:
+        self, text: str = REVIEW, *, key: str | None = None, status: Status = "running", uid: str | None = None,
+        priority: int = 0,
+    ) -> Run:  # fmt: skip
         """Return a run of a saved workflow, as it is before its start."""
         flow = flow_of(text)
         self.flows[flow.digest] = flow
@@ -95,15 +96,15 @@ class Driver:
             id=uid or f"{self.now:014d}{os.getpid() % 1_000_000:06d}{next(self._numbers):06d}", workflow=flow.name,
             version=flow.version, digest=flow.digest, key=key, state="", status=status, seq=0, head=b"", visit=0,
             entered_at=self.now, attempt=1, tries={}, visits={}, due_at=None, awaits=(), epoch=1, crashes=0,
-            interrupted=False, started_at=self.now, updated_at=self.now,
+            interrupted=False, started_at=self.now, updated_at=self.now, priority=priority,
         )  # fmt: skip
 
     def start(
         self, text: str = REVIEW, given: Mapping[str, Any] = URI, *, key: str | None = None, status: Status = "running",
-        uid: str | None = None,
+        uid: str | None = None, priority: int = 0,
     ) -> Run:  # fmt: skip
         inputs = given if text == REVIEW else {}
-        run = self.new(text, key=key, status=status, uid=uid)
+        run = self.new(text, key=key, status=status, uid=uid, priority=priority)
         decision = begin(self.flows[run.digest], run, self.now, inputs)
         return self.store.start(run, artifacts_of(inputs), decision)
 

@@ -1,17 +1,20 @@
 """COMMIT fails: whether it took effect can only be read back, and is."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fsm.errors import StoreError
+from fsm.kernel.decide import begin
 from fsm.model.run import Received, Rest, Run
 from fsm.store.sqlite import SqliteStore
 from fsm.store.sqlite.connection import OutcomeUnknown
 from tests.store.chain import breaks
-from tests.store.driving import DRAFTED, FETCHED, Driver
+from tests.store.driving import DRAFTED, FETCHED, URI, Driver, artifacts_of
 
 BEFORE, AFTER = "before it took effect", "after it took effect"
 when = pytest.mark.parametrize("when", [BEFORE, AFTER])
@@ -254,3 +257,85 @@ def test_a_run_whose_release_could_not_be_written_may_be_claimed_again_by_the_sa
     assert store.claimable(driver.now) == [run.id]
     claimed = driver.claim(run)
     assert (claimed.crashes, claimed.interrupted) == (1, True)
+
+
+# -- many writes in one transaction
+
+
+@when
+def test_writes_that_share_a_commit_that_failed_are_each_read_back(
+    store: SqliteStore, driver: Driver, other: SqliteStore, when: str
+) -> None:
+    edge, late, acting = driver.start(), driver.start(), driver.start()
+    ready = driver.start(status="ready")
+    decisions = [driver.decision(edge, FETCHED), driver.decision(late, FETCHED)]
+    decisions[1] = decisions[1]._replace(transition=decisions[1].transition._replace(epoch=9))  # type: ignore[union-attr]
+    new = driver.new(key="k")
+    refusal = ValueError("no")
+
+    def refuse() -> None:
+        store.save_checkpoint(acting, "b", "1")
+        raise refusal
+
+    works: list[Callable[[], Any]] = [
+        lambda: store.claim(ready.id, driver.now), lambda: store.save_checkpoint(acting, "a", "1"), refuse,
+        lambda: store.start(new, artifacts_of(URI), begin(driver.flow(new), new, driver.now, URI)),
+        lambda: store.checkpoint(acting, "c"),
+    ]  # fmt: skip
+    failing = spoil(store, when)
+    committed, (claimed, saved, refused, born, looked) = store.together(decisions, works)
+    assert failing.commits == 1
+    assert (refused, looked) == (refusal, None)
+    if when == BEFORE:
+        assert all(isinstance(answer, OutcomeUnknown) for answer in (committed, claimed, saved, born))
+        assert (other.get(edge.id), other.get(ready.id), other.find("review", "k")) == (edge, ready, None)
+        assert store.checkpoint(acting, "a") is None
+        assert store.held(edge.id)
+        assert not store.held(ready.id)
+        claimed = driver.claim(ready)
+        committed = store.commit(decisions)
+        store.save_checkpoint(acting, "a", "1")
+        born = store.start(new, artifacts_of(URI), begin(driver.flow(new), new, driver.now, URI))
+    assert isinstance(committed, list)
+    assert [run and run.seq for run in committed] == [2, None]
+    assert other.get(edge.id) == committed[0]
+    assert (claimed.epoch, claimed.crashes, other.held(ready.id)) == (2, 0, True)
+    assert (other.checkpoint(acting, "a"), other.checkpoint(acting, "b")) == ("1", None)
+    assert other.get(born.id) == born
+    assert (driver.go(claimed, FETCHED).seq, driver.go(born, FETCHED).seq) == (2, 2)
+    assert breaks(store.path, edge.id) == breaks(store.path, born.id) == []
+
+
+@when
+def test_runs_claimed_at_once_by_a_commit_that_failed_are_read_back(
+    store: SqliteStore, driver: Driver, other: SqliteStore, when: str
+) -> None:
+    driver.start()
+    runs = [driver.start(status="ready") for _ in range(3)]
+    spoil(store, when)
+    if when == BEFORE:
+        with unknown():
+            store.claim_some(9, driver.now, alone=True)
+        assert [other.get(run.id) for run in runs] == runs
+    claimed = store.claim_some(9, driver.now, alone=True).runs
+    assert claimed == [other.get(run.id) for run in runs]
+    assert [other.get(run.id).epoch for run in runs] == [2, 2, 2]
+    assert all(other.held(run.id) for run in runs)
+
+
+def test_what_sqlite_refuses_to_one_fails_all_that_share_its_transaction(store: SqliteStore, driver: Driver) -> None:
+    run, acting = driver.start(), driver.start()
+    ((pages,),) = store.sql.execute("PRAGMA page_count").fetchall()
+    store.sql.execute(f"PRAGMA max_page_count={pages}")
+    works = [
+        lambda: store.save_checkpoint(acting, "a", "1"),
+        lambda: store.save_checkpoint(acting, "b", json.dumps("x" * 100_000)),
+    ]
+    with pytest.raises(StoreError, match="full; nothing was lost: free some space"):
+        store.together([driver.decision(run, FETCHED)], works)
+    assert store.checkpoint(acting, "a") is None
+    assert (store.get(run.id), store.held(run.id)) == (run, True)
+    store.sql.execute("PRAGMA max_page_count=1000000")
+    committed, answers = store.together([driver.decision(run, FETCHED)], works)
+    assert isinstance(committed, list)
+    assert (committed, answers) == ([store.get(run.id)], [None, None])

@@ -140,7 +140,7 @@ class Opened:
                 for work in works:
                     connection.joined = []
                     joined.append(connection.joined)
-                    answers.append(_saved(sql, work))
+                    answers.append(_saved(sql, work, connection.joined))
         except OutcomeUnknown as error:
             self.leave()
             return [answer if self._landed(writes) else error for answer, writes in zip(answers, joined, strict=True)]
@@ -181,8 +181,12 @@ class Opened:
             self._pid = None
 
 
-def _saved(sql: sqlite3.Connection, work: Callable[[], Any]) -> Any:
-    """Return what a work returned, or what it raised after what it wrote was taken back."""
+def _saved(sql: sqlite3.Connection, work: Callable[[], Any], joined: list[Joined]) -> Any:
+    """Return what a work returned, or what it raised after what it wrote was taken back.
+
+    Args:
+        joined: the writes of this work, which it makes while it lasts.
+    """
     sql.execute("SAVEPOINT work")
     try:
         answer = work()
@@ -190,6 +194,9 @@ def _saved(sql: sqlite3.Connection, work: Callable[[], Any]) -> Any:
         raise
     except Exception as error:  # noqa: BLE001 - goes to whoever asked for this work
         sql.execute("ROLLBACK TO work")
+        for write in joined:
+            write.undo()
+        joined.clear()
         answer = error
     sql.execute("RELEASE work")
     return answer

@@ -19,14 +19,9 @@ from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
 from fsm.store.sqlite.past import Past
-from fsm.store.sqlite.pauses import PAUSED
 from fsm.store.sqlite.pruning import Pruning
 from fsm.store.sqlite.removal import Removal
 from fsm.store.sqlite.standings import Standings
-
-_NEXT_DUE = f"""
-SELECT due_at FROM runs WHERE status = 'waiting' AND due_at IS NOT NULL AND NOT {PAUSED} ORDER BY due_at LIMIT 1
-"""  # noqa: S608 - the texts of this package
 
 
 class SqliteStore(Standings, Past, Removal, Pruning, Backup):
@@ -71,12 +66,12 @@ class SqliteStore(Standings, Past, Removal, Pruning, Backup):
     ) -> Run:
         row = sql.execute(
             "INSERT INTO runs(id, uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, "
-            "entered_at, attempt, epoch, worker_id, started_at, updated_at, forked_from) VALUES ("
+            "entered_at, attempt, epoch, worker_id, started_at, updated_at, forked_from, priority) VALUES ("
             "(SELECT max(ifnull((SELECT max(id) FROM runs), 0), row) + 1 FROM vacated),"
-            "?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?,?)",
+            "?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?,?,?)",
             (run.id, prepared.workflow_id, run.workflow, run.key, input_digest(inputs), run.status,
              prepared.decision.run.head, run.started_at, run.epoch, worker, run.started_at, run.started_at,
-             run.forked_from),
+             run.forked_from, run.priority),
         ).lastrowid  # fmt: skip
         assert row is not None
         prepared.place(row)
@@ -114,12 +109,12 @@ class SqliteStore(Standings, Past, Removal, Pruning, Backup):
         self._durably(lambda sql: sql.execute("UPDATE workers SET expires_at = ? WHERE id = ?", (until, worker)))
 
     def version(self) -> int:
-        ((number,),) = self._read("PRAGMA data_version")
-        return int(number)
+        ((others,),) = self._read("PRAGMA data_version")
+        return int(others) << 32 | self.sql.total_changes & 0xFFFFFFFF  # the first does not count this connection
 
-    def next_due(self) -> int | None:
-        found = self._read(_NEXT_DUE)
-        return found[0][0] if found else None
+    def next_due(self, after: int) -> int | None:
+        ((due,),) = self._read("SELECT min(due_at) FROM runs WHERE status = 'waiting' AND due_at > ?", (after,))
+        return None if due is None else int(due)
 
     def claimable(self, now: int, *, delayed: bool = False) -> list[str]:
         with translated(self.path):
