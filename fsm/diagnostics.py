@@ -160,6 +160,8 @@ CATALOGUE: Mapping[str, tuple[Severity, str]] = {
     "FSM902": (_E, "drops a state where runs stand"),
     "FSM903": (_E, "migration leaves a name unwritten"),
     "FSM904": (_E, "language newer than this engine"),
+    "FSM905": (_E, "visit limit that runs have passed"),
+    "FSM906": (_E, "value that runs hold is of another type"),
 }
 """Every code with its severity and a title. Codes are never reused and never renumbered."""
 

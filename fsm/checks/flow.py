@@ -1,12 +1,30 @@
 """Must-assign data flow: which names are written, for certain, when a state is entered."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from fsm.checks.network import Network
 from fsm.checks.paths import reached, shortest
 from fsm.model.workflow import START, Edge, Workflow, writes_of
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is written when a state is entered, from some state on."""
+
+    _entry: Mapping[str, int]
+    _bits: Mapping[str, int]
+
+    @property
+    def states(self) -> Collection[str]:
+        """The states that can be reached, the one it begins with among them."""
+        return self._entry.keys()
+
+    def is_certain(self, name: str, state: str) -> bool:
+        """Return whether every path into a state writes a name, or it was written before."""
+        return bool(self._entry[state] & self._bits[name])
 
 
 class Flow:
@@ -33,9 +51,17 @@ class Flow:
     @cached_property
     def _entry(self) -> Mapping[str, int]:
         """What is written on entry of each state that can be reached."""
-        entry = {START: self._mask(self._inputs)}
-        waiting = deque([START])
-        queued = {START}
+        return self._spread(START, self._mask(self._inputs))
+
+    def ahead(self, state: str, written: Iterable[str]) -> "Ahead":
+        """Return what is written for certain from a state on, if these names are when it is entered."""
+        return Ahead(self._spread(state, self._mask(written)), self._bits)
+
+    def _spread(self, start: str, written: int) -> Mapping[str, int]:
+        """Return what is written on entry of `start` and of each state that can be reached from there."""
+        entry = {start: written}
+        waiting = deque([start])
+        queued = {start}
         while waiting:
             here = waiting.popleft()
             queued.discard(here)

@@ -20,12 +20,13 @@ class Told(NamedTuple):
     refused: bool
 
 
-def each(here: Session, runs: Sequence[Run], act: Callable[[Run], str], *, done: str) -> Exit:
+def each(here: Session, runs: Sequence[Run], act: Callable[[Run], str], *, done: str, then: str = "") -> Exit:
     """Do something to runs one after another, and print a line for each; with --json a list at the end.
 
     Args:
         act: does it, and says what it did; what it refuses is reported, and the next run follows.
         done: what was done to those that did not refuse, for the summary.
+        then: what to say where something was done.
 
     Raises:
         Halted: Ctrl-C or SIGTERM; what was done until then stays done.
@@ -48,6 +49,8 @@ def each(here: Session, runs: Sequence[Run], act: Callable[[Run], str], *, done:
     refused = sum(one.refused for one in told)
     if not here.options.quiet:
         tell(f"{len(told) - refused} {done}" + (f", {refused} refused" if refused else ""))
+        if then and refused < len(told):
+            tell(then)
     return Exit.FAULTS if refused else Exit.FINE
 
 

@@ -1,6 +1,6 @@
 """What a run is given: checked against the definition's `input` before anything starts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fsm.actions.values import NotStorable, dump, load
@@ -55,6 +55,24 @@ def checked_changes(flow: Workflow, given: Mapping[str, Any]) -> list[Artifact]:
     if faults:
         raise UsageError(f'"{flow.name}" cannot take these changes: ' + "; ".join(faults))
     return changes
+
+
+def missing_inputs(flow: Workflow, held: Collection[str]) -> list[Artifact]:
+    """Return the defaults of the inputs that a run of another version does not hold."""
+    fields = flow.definition.input.items()
+    return [
+        Artifact(name, dump(field.default, Any)) for name, field in fields if name not in held and not field.required
+    ]
+
+
+def fits(flow: Workflow, name: str, text: str) -> str | None:
+    """Return why a value, as JSON, does not fit an input of a workflow; None when it does."""
+    kind = flow.definition.input[name].type
+    try:
+        load(text, kind.annotation)
+    except NotStorable as error:
+        return f'"{name}" is no {kind.text}: {error}'
+    return None
 
 
 def _unknown(name: str, fields: Mapping[str, Any]) -> str:

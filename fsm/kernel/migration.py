@@ -115,12 +115,14 @@ def _named(
 def edge_changes(old: Workflow, new: Workflow, states: Mapping[str, str]) -> tuple[list[Edge], list[Edge]]:
     """Return the edges of a version that another one lacks, and those that only the other one has.
 
-    An edge is the same when it leads from where its source is mapped to where its target is.
+    An edge is the same when it leads from where its source is mapped to where its target is. The engine's own are left
+    out.
     """
 
     def moved(edge: Edge) -> Edge:
         return edge._replace(source=states.get(edge.source, edge.source), target=states.get(edge.target, edge.target))
 
-    before, after = {moved(edge): edge for edge in old.edges}, set(new.edges)
-    gone = [edge for now, edge in before.items() if now not in after]
-    return gone, [edge for edge in new.edges if edge not in before]
+    before = {moved(edge): edge for edge in old.edges if edge.event != "fault"}
+    after = [edge for edge in new.edges if edge.event != "fault"]
+    known = set(after)
+    return [edge for now, edge in before.items() if now not in known], [edge for edge in after if edge not in before]

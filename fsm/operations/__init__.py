@@ -12,6 +12,7 @@ from fsm.operations.drop import drop
 from fsm.operations.effects import effects
 from fsm.operations.fork import fork
 from fsm.operations.history import history
+from fsm.operations.migrate import migrate
 from fsm.operations.pause import pause
 from fsm.operations.prune import prune
 from fsm.operations.redrive import redrive
@@ -28,6 +29,7 @@ __all__ = [
     "effects",
     "fork",
     "history",
+    "migrate",
     "pause",
     "prune",
     "redrive",

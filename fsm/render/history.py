@@ -75,6 +75,8 @@ def told(row: Transition) -> str:
     parts = []
     if "class" in detail:
         parts.append(f"{detail['class']}: {detail['message']}")
+    elif row.event == "migrate":  # what ended the run before is no news of this row
+        parts += [f"version {detail['from']['version']} → {detail['to']['version']}", detail.get("because", "")]
     elif said := detail.get("because") or detail.get("reason"):
         parts.append(str(said))
     if changed := detail.get("set"):
@@ -89,7 +91,7 @@ def told(row: Transition) -> str:
         parts.append(f"of {row.of_seq}")
     if row.due_at is not None and row.event.startswith("retry:"):
         parts.append(f"again in {lasting(max(row.due_at - row.at, 0))}")
-    return "; ".join(" ".join(part.split()) for part in parts)
+    return "; ".join(" ".join(part.split()) for part in parts if part)
 
 
 def fields(
