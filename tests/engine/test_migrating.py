@@ -119,6 +119,7 @@ class TestTheMove:
             "start", "success", "error:else", "migrate", "redrive", "success", "signal:accept",
         ]  # fmt: skip
         assert breaks(house.store, run.id) == []
+        assert operations.replay(engine, run.id).differences == ()
 
     def test_what_waited_for_a_signal_waits_on(self, engine: Engine) -> None:
         run = started(engine)
