@@ -38,6 +38,8 @@ COMMANDS = {
     "unpause": "End a pause.",
     "why": "Say why a run is not moving, and what would move it.",
     "prune": "Delete finished runs whose time has come.",
+    "stats": "Count runs, find stuck ones, and sum up the last day.",
+    "watch": "Show what there is and how it moves, live.",
     "backup": "Copy the store while others work on it.",
 }
 """Every command with the first line of its help, so that the list of them imports none."""

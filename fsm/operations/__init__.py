@@ -18,7 +18,9 @@ from fsm.operations.prune import prune
 from fsm.operations.redrive import redrive
 from fsm.operations.replay import replay, replays
 from fsm.operations.rewind import rewind
+from fsm.operations.stats import stats
 from fsm.operations.unpause import unpause
+from fsm.operations.watch import watch
 from fsm.operations.why import why
 
 __all__ = [
@@ -36,6 +38,8 @@ __all__ = [
     "replay",
     "replays",
     "rewind",
+    "stats",
     "unpause",
+    "watch",
     "why",
 ]

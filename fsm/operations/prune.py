@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from fsm.diagnostics import did_you_mean
 from fsm.engine.engine import Engine
 from fsm.engine.retention import sweep
-from fsm.errors import NotFound
+from fsm.operations.naming import require_stored
 from fsm.store import Aged
 
 PAUSE_MS = 20
@@ -57,7 +56,7 @@ def prune(
     Raises:
         NotFound: the store has no such workflow.
     """
-    _require(engine, workflow)
+    require_stored(engine, workflow)
     done, after = Pruned(), ""
     while True:
         swept = sweep(engine, after=after, workflow=workflow, older_than_ms=older_than_ms, dry_run=dry_run)
@@ -69,10 +68,3 @@ def prune(
         after = swept.after
         if swept.rows or swept.expired:
             engine.clock.sleep(PAUSE_MS)
-
-
-def _require(engine: Engine, workflow: str | None) -> None:
-    names = engine.store.names()
-    if workflow is not None and workflow not in names:
-        near = did_you_mean(workflow, names)
-        raise NotFound(f'no workflow "{workflow}" has runs here; {near or "known: " + (", ".join(names) or "none")}')

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from fsm.model.census import Lately, Present
 from fsm.model.pause import PastPause, Pause
 from fsm.model.reason import Standing
 from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
@@ -321,6 +322,25 @@ class Store(Protocol):
         Runs beyond that are left alone, and one that is live, or has moved on from the `seq` given, is passed over. Of
         a run too long by itself the rows that are left go with later calls, before anything else; so a call with no
         runs goes on with them.
+        """
+
+    def present(self, now: int, *, workflow: str | None = None, late_ms: int = 60_000, stuck_max: int = 10) -> Present:
+        """Return what there is now; costs as much as there are live and dead runs, however many have ended.
+
+        Args:
+            workflow: only runs of this one.
+            late_ms: how long a run may be due, or ready, without being driven before it counts as stuck.
+            stuck_max: how many of the stuck runs to name.
+        """
+
+    def lately(
+        self, since: int, *, workflow: str | None = None, bucket_ms: int = 3_600_000, rows_max: int | None = None
+    ) -> Lately:
+        """Return what happened since an instant, or in as many of the newest rows of the ledger as `rows_max` allows.
+
+        Args:
+            workflow: only runs of this one.
+            bucket_ms: in which steps to count the comings and goings of dead letters.
         """
 
     def backup(

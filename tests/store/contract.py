@@ -7,6 +7,7 @@ class TestPostgres(Contract):
 
 from tests.store.contract_attempts import Attempts
 from tests.store.contract_batches import Batches
+from tests.store.contract_census import Lately, Present
 from tests.store.contract_claims import Claims
 from tests.store.contract_commits import Commits
 from tests.store.contract_crowds import Crowds
@@ -39,5 +40,7 @@ class Contract(
     Signals,
     Standings,
     Attempts,
+    Present,
+    Lately,
 ):
     """Everything that `fsm.store.Store` promises."""

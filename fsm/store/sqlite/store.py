@@ -15,16 +15,18 @@ from fsm.store import Claimed
 from fsm.store.ledger import genesis, input_digest
 from fsm.store.sqlite import claims, edges
 from fsm.store.sqlite.backup import Backup
+from fsm.store.sqlite.census import Census
 from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
 from fsm.store.sqlite.past import Past
+from fsm.store.sqlite.present import Now
 from fsm.store.sqlite.pruning import Pruning
 from fsm.store.sqlite.removal import Removal
 from fsm.store.sqlite.standings import Standings
 
 
-class SqliteStore(Standings, Past, Removal, Pruning, Backup):
+class SqliteStore(Standings, Past, Removal, Pruning, Backup, Census, Now):
     """A `Store` in one file.
 
     Raises:
