@@ -183,6 +183,13 @@ class TestEnding:
             assert claimed is not None
             assert claimed.interrupted
 
+    def test_a_program_killed_together_with_the_keeper_takes_the_process_along(self, folder: Folder) -> None:
+        begun, (pid, _, keeper) = self.begun(folder)
+        begun.send_signal(signal.SIGSTOP)  # so that it does not do it itself
+        os.kill(keeper, signal.SIGKILL)
+        begun.kill()
+        all_gone([pid, keeper])
+
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_an_interruption_of_the_program_kills_the_process_and_lets_the_run_go(
         self, folder: Folder, number: int, code: int
