@@ -14,9 +14,9 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from fsm.engine.call import Call, Raised, Returned
 from fsm.engine.inline import Watch
 from fsm.engine.leash import PATIENCE_S, Leash
-from fsm.engine.perform import Call, Raised, Returned
 from fsm.engine.voice import heard, levels
 from fsm.engine.wire import Message, Wire, names_and_words, revived
 from fsm.errors import FSMError, LeaseLost, MissingAction

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from fsm.engine.perform import Call, Raised, Returned
+from fsm.engine.call import Call, Raised, Returned
 from fsm.errors import LeaseLost
 from fsm.model.run import Failure
 

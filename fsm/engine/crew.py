@@ -5,9 +5,9 @@ import contextlib
 import threading
 from queue import Empty, SimpleQueue
 
+from fsm.engine.call import Call, Raised, Returned
 from fsm.engine.inline import _called as called
 from fsm.engine.limits import limited
-from fsm.engine.perform import Call, Raised, Returned
 from fsm.store import Store
 
 AT_ONCE = 1

@@ -11,8 +11,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from fsm.actions.registry import Registry
+from fsm.engine.call import Call, Raised, Returned, raised
 from fsm.engine.cells import Cells
-from fsm.engine.perform import Call, Raised, Returned, raised
 from fsm.errors import LeaseLost, StoreError
 from fsm.model.run import Decision, Failure, Run, Transition
 from fsm.store import Store

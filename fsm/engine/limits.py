@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from fsm.engine.call import Call, Raised
 from fsm.engine.inline import Watch
-from fsm.engine.perform import Call, Raised
 
 
 async def limited(call: Call, ended: "asyncio.Future[Any]", give_up: Callable[[], None]) -> Any:

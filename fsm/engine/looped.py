@@ -12,10 +12,10 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from fsm.actions.registry import Registry
+from fsm.engine.call import Call, Raised, Returned, raised
 from fsm.engine.cells import Cells
 from fsm.engine.crew import Crew
 from fsm.engine.inline import Common, Outside, Watch
-from fsm.engine.perform import Call, Raised, Returned, raised
 from fsm.engine.writer import Writer
 from fsm.errors import LeaseLost
 from fsm.model.run import Decision, Failure, Run

@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, cast
 
-from fsm.actions.classify import classify
 from fsm.actions.conclude import concluded
 from fsm.actions.context import AsyncContext, Context, Desk
 from fsm.actions.registry import Action, Registry
 from fsm.actions.values import NotStorable
+from fsm.engine.call import Call, Raised, Returned
 from fsm.engine.inbox import receive
 from fsm.engine.known import Known
 from fsm.engine.plan import Plan, Unwritten, arguments, key_of, plan_of, setting_of
-from fsm.errors import FSMError, LeaseLost, UsageError
 from fsm.expressions import EvaluationError, Expression
 from fsm.kernel.decide import CRASHES_MAX, deadline_at, evaluate, verdict
 from fsm.model.definition import ActionState, Probe, SignalState, SwitchState, WaitState
@@ -23,44 +22,6 @@ from fsm.model.pause import covering
 from fsm.model.run import PERSON, Chose, Elapsed, Failed, Failure, Rest, Result, Run, Succeeded
 from fsm.model.workflow import Workflow, writes_of
 from fsm.store import Store
-
-
-@dataclass(slots=True)
-class Call:
-    """One call of an action, ready to be made.
-
-    Attributes:
-        arguments: what it is given; in a process of its own, JSON texts that are read there, or None for null.
-        context: what the action was given to talk to the engine; None when it takes none.
-        limit_ms: how long it may take, or None.
-        ends_visit: whether that limit is the visit's deadline.
-        beat_ms: how long it may be silent, or None.
-        is_probe: whether it asks what became of an earlier attempt.
-    """
-
-    action: Action
-    arguments: dict[str, Any]
-    context: Context | None
-    limit_ms: int | None
-    beat_ms: int | None
-    ends_visit: bool = False
-    is_probe: bool = False
-
-
-class Returned(NamedTuple):
-    """The call came back.
-
-    Attributes:
-        value: what the action returned; from a process of its own what that amounts to, `Succeeded` or None.
-    """
-
-    value: Any
-
-
-class Raised(NamedTuple):
-    """The call raised, or was given up: `failure` says which."""
-
-    failure: Failure
 
 
 class Caller(Protocol):
@@ -289,10 +250,3 @@ def _known(failed: Failed) -> Failed:
 def _unknown(failure: Failure) -> Failure:
     """Return a probe's failure: what it was asked about is still unknown."""
     return replace(failure, message=f"the probe failed: {failure.message}", interrupted=True)
-
-
-def raised(error: Exception) -> Raised:
-    """Return what an exception of an action amounts to; the engine's own go on as they are."""
-    if isinstance(error, LeaseLost) or (isinstance(error, FSMError) and not isinstance(error, UsageError)):
-        raise error
-    return Raised(classify(error))

@@ -20,7 +20,7 @@ from fsm.actions.conclude import concluded
 from fsm.actions.context import AsyncContext, Context
 from fsm.actions.registry import Action
 from fsm.actions.values import NotStorable, described
-from fsm.engine.perform import Call, Raised, Returned, raised
+from fsm.engine.call import Call, Raised, Returned, raised
 from fsm.engine.voice import STDERR, hush, listen, speak
 from fsm.engine.wire import Message, Wire, names_and_words, revived
 from fsm.errors import FSMError, LeaseLost

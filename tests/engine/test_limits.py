@@ -12,8 +12,8 @@ import yaml
 import fsm
 from fsm import operations
 from fsm.actions.registry import Action
+from fsm.engine.call import Call
 from fsm.engine.inline import Watch
-from fsm.engine.perform import Call
 from tests.engine.builders import NOW, House, events, named
 
 FLOW = """
