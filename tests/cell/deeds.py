@@ -336,6 +336,13 @@ def forks(value: Any, ctx: fsm.Context) -> Any:
     return [words, process.exitcode, ctx.once("a", lambda: "the line is whole")]
 
 
+@fsm.action("deed.terminates", isolation="process")
+def terminates(value: Any) -> int:
+    program = subprocess.Popen(["sleep", "1000"])
+    program.terminate()
+    return program.wait()
+
+
 @fsm.action("deed.looks", isolation="process")
 def looks(value: Any) -> dict[str, Any]:
     return {"argv": sys.argv, "path": sys.path, "cwd": str(Path.cwd()), "main": sys.modules["__main__"].__name__}

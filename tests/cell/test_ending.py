@@ -130,9 +130,7 @@ class TestDeaths:
         run = yard.does("spins", str(place))
         killer.join()
         assert yard.error(run)["message"] == "the action's process ended"
-        pids = pids_in(place)
-        assert is_gone(pids[0])
-        all_gone(pids)
+        all_gone(pids_in(place))
 
     def test_a_frozen_process_is_killed_at_its_timeout(self, yard: Yard, tmp_path: Path) -> None:
         place = tmp_path / "pids"
@@ -152,10 +150,27 @@ class TestDeaths:
         assert run.output != pid
         assert events(yard.engine, run) == ["start", "success"]
 
+    def test_nor_is_one_of_all_that_are_kept(self, yard: Yard) -> None:
+        engine = yard.opens("pid")
+
+        async def drive() -> list[fsm.Run]:
+            return await asyncio.gather(*(engine.run_async(yard.flow, {"value": n}) for n in range(8)))
+
+        pids = {run.output for run in asyncio.run(drive())}
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        all_gone(pids)
+        run = yard.again()
+        assert run.output not in pids
+        assert events(engine, run) == ["start", "success"]
+
     def test_a_signal_that_stops_services_is_left_to_the_engine(self, yard: Yard) -> None:
         pid = yard.does("pid").output
         os.killpg(os.getpgid(pid), signal.SIGTERM)
         assert yard.again().output == pid
+
+    def test_that_signal_still_ends_what_the_action_has_started(self, yard: Yard) -> None:
+        assert yard.does("terminates").output == -signal.SIGTERM
 
     def test_without_another_process_to_be_had_it_is_a_failure(
         self, yard: Yard, monkeypatch: pytest.MonkeyPatch
@@ -189,7 +204,7 @@ class TestLettingGo:
         pid = pids_in(place)[0]
         engine.close()
         driver.join()
-        assert is_gone(pid)
+        all_gone([pid])
         assert [type(error) for error in ended] == [fsm.StoreError], "it has no store any more"
 
     def test_an_engine_that_is_forgotten_leaves_nothing_behind(self, yard: Yard) -> None:
@@ -210,6 +225,6 @@ class TestLettingGo:
                 await drive
             (left,) = engine.runs()
             assert (left.status, left.interrupted) == ("ready", True)
-            assert is_gone(pids_in(place)[0])
+            all_gone(pids_in(place))
 
         asyncio.run(cancel())

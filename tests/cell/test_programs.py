@@ -55,6 +55,20 @@ def main() -> None:
         print(engine.run("sum", {"place": sys.argv[1] if sys.argv[1:] else ""}, key="k").output)
 """
 
+FORKING = """
+
+if __name__ == "__main__":
+    import signal, threading, time
+
+    engine = fsm.Engine("runs.db", definitions="flow.yaml", actions=[work])
+    threading.Thread(target=engine.run, args=("sum", {"place": "pids"}), daemon=True).start()
+    while not Path("pids").exists():
+        time.sleep(0.01)
+    if os.fork() == 0:
+        signal.pause()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 GUARDED = """
 
 if __name__ == "__main__":
@@ -183,12 +197,20 @@ class TestEnding:
             assert claimed is not None
             assert claimed.interrupted
 
+    def test_a_process_forked_from_a_killed_program_keeps_nothing_of_it_alive(self, folder: Folder) -> None:
+        folder.write("program.py", ACTION + FORKING)
+        begun = folder.begins(sys.executable, "program.py")
+        begun.wait()
+        all_gone(pids_in(folder.path / "pids"))
+        os.killpg(begun.pid, signal.SIGKILL)
+
     def test_a_program_killed_together_with_the_keeper_takes_the_process_along(self, folder: Folder) -> None:
-        begun, (pid, _, keeper) = self.begun(folder)
+        begun, (pid, child, keeper) = self.begun(folder)
         begun.send_signal(signal.SIGSTOP)  # so that it does not do it itself
         os.kill(keeper, signal.SIGKILL)
         begun.kill()
         all_gone([pid, keeper])
+        os.kill(child, signal.SIGKILL)  # of two deaths at once only the process itself hears
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_an_interruption_of_the_program_kills_the_process_and_lets_the_run_go(

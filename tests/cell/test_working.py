@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fsm import operations
 from fsm.engine.cells import at_once_max
-from tests.cell.conftest import Yard, is_gone, pids_in
+from tests.cell.conftest import Yard, all_gone, pids_in
 
 
 def test_many_runs_share_a_few_processes(yard: Yard) -> None:
@@ -39,6 +39,6 @@ def test_a_pause_that_is_to_stop_actions_kills_the_process(yard: Yard, tmp_path:
     pids = pids_in(place)
     operations.pause(engine, now=True, actor="ana", reason="enough")
     worker.join()
-    assert is_gone(pids[0])
+    all_gone(pids)
     left = engine.get(run.id)
     assert (left.status, left.interrupted) == ("ready", True)
