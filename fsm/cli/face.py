@@ -37,6 +37,7 @@ COMMANDS = {
     "pause": "Hold back everything, a workflow, or a state of it.",
     "unpause": "End a pause.",
     "why": "Say why a run is not moving, and what would move it.",
+    "doctor": "Prove that the store is sound, and that every live run has a reason to wake.",
     "prune": "Delete finished runs whose time has come.",
     "stats": "Count runs, find stuck ones, and sum up the last day.",
     "watch": "Show what there is and how it moves, live.",

@@ -5,7 +5,7 @@ from typing import Any
 
 from fsm.kernel.decide import CRASHES_MAX
 from fsm.kernel.fair import SUSPECT_CRASHES
-from fsm.model.definition import ActionState, SignalState
+from fsm.model.definition import ActionState, EndState, SignalState
 from fsm.model.pause import Pause
 from fsm.model.reason import Cure, Holder, Reason, Standing
 from fsm.model.run import PERSON, Kept, Run
@@ -26,6 +26,8 @@ def why(
     run, holder = standing.run, standing.holder
     if run.is_final:
         return [_ended(standing)]
+    if flow is not None and isinstance(flow.states.get(run.state), EndState | None):
+        return [_nothing(run, f'no edge leads out of "{run.state}"')]
     pauses = [_paused(pause) for pause in standing.pauses]
     if holder and holder.is_alive:
         return [_held(standing, holder, flow), *pauses]
@@ -40,8 +42,6 @@ def why(
 def _waits(standing: Standing, flow: Workflow | None, now: int) -> list[Reason]:
     """Return what a run waits for that nobody drives."""
     run = standing.run
-    if flow is not None and run.state not in flow.states:
-        return [_nothing(run, f'its definition has no state "{run.state}"')]
     if run.status == "running":
         return [_left_behind(standing), *_suspect(run.crashes + 1)]
     if run.status == "ready" or (run.due_at is not None and run.due_at <= now):
@@ -129,9 +129,10 @@ def _signal(standing: Standing, flow: Workflow | None) -> Reason:
     run = standing.run
     state = flow.states[run.state] if flow else None
     signals = [_arm(name, state, standing.kept) for name in run.awaits]
-    if state is not None and not (isinstance(state, SignalState) and set(run.awaits) <= state.signal.keys()):
+    declared = state.signal.keys() if isinstance(state, SignalState) else set()
+    if state is not None and run.due_at is None and not set(run.awaits) <= declared:
         return _nothing(run, f'it awaits {" or ".join(run.awaits)}, which "{run.state}" does not declare')
-    unseen = [one["name"] for one in signals if one["count"] == 1 and one["came"]]
+    unseen = [one["name"] for one in signals if one["count"] and one["came"] >= one["count"]]
     if unseen and not standing.pauses:
         state_words = ("--workflow", run.workflow, "--state", run.state)
         look = Cure("makes it look", (("pause", *state_words), ("unpause", *state_words)))

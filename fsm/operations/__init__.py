@@ -8,6 +8,7 @@ operations.redrive(engine, run.id, actor="ana", reason="the card was renewed")
 from fsm.operations.backup import backup
 from fsm.operations.complete import complete
 from fsm.operations.dead_letters import dead_letters
+from fsm.operations.doctor import doctor
 from fsm.operations.drop import drop
 from fsm.operations.effects import effects
 from fsm.operations.fork import fork
@@ -27,6 +28,7 @@ __all__ = [
     "backup",
     "complete",
     "dead_letters",
+    "doctor",
     "drop",
     "effects",
     "fork",

@@ -5,10 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, NamedTuple, Protocol
 
 from fsm.model.census import Lately, Present
+from fsm.model.finding import Examined, Finding
 from fsm.model.pause import PastPause, Pause
 from fsm.model.reason import Standing
 from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
-from fsm.model.workflow import Workflow
+from fsm.model.workflow import Edge, Workflow
 
 ROWS_DELETED_MAX = 2_000
 """How much one transaction deletes by default; other writers wait no longer than that takes."""
@@ -292,6 +293,25 @@ class Store(Protocol):
         Raises:
             NotFound: there is no such run.
         """
+
+    def last_row(self) -> int:
+        """Return the row number of the newest run, or 0."""
+
+    def examine(self, after: int, now: int) -> Examined:
+        """Look at the runs of the next part of the store, by row number from the one after `after`, as of one moment.
+
+        Whether ledgers and runs agree, whether what belongs to them is there, and whether every live one has a reason
+        to wake. Short, so that nobody is held up.
+        """
+
+    def examine_file(self) -> Iterator[tuple[str, list[Finding]]]:
+        """Look at the file itself, step by step; yield what was looked at and what was found."""
+
+    def workflows_stored(self) -> list[tuple[str, str, int, int]]:
+        """Return digest, name, version and number of live runs of every workflow that was saved."""
+
+    def edges(self, digest: str) -> set[Edge]:
+        """Return the edges of a workflow that the law goes by."""
 
     def checkpoint(self, run: Run, name: str) -> str | None:
         """Return a named result saved in this visit, or None."""
