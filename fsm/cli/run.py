@@ -14,6 +14,7 @@ from fsm.cli.session import ACTIONS_CURE, session
 from fsm.cli.values import pairs, read_object, typed
 from fsm.errors import NotFound, UsageError
 from fsm.render.runs import fields
+from fsm.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from fsm.cli.progress import Silent
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     help="Stay through waits and signals, too.",
 )
 @click.option("--detach", is_flag=True, help="Only start it; `fsm resume` drives it.")
+@click.option("--otel", is_flag=True, help="Tell OpenTelemetry of attempts and transitions.")
 @options.store
 @options.definitions
 @options.imports
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
 @options.quiet
 def command(
     *, workflow: str, whole: str | None, single: tuple[str, ...], key: str | None, version: int | None, until: "Until",
-    detach: bool, priority: int,
+    detach: bool, priority: int, otel: bool,
 ) -> int:  # fmt: skip
     """Start a run and drive it until it stops.
 
@@ -73,7 +75,7 @@ def command(
     texts = pairs(single, "-i")
     found = named(here.definitions, workflow)
     watching = progress(quiet=here.options.quiet, several=False)
-    with here.engine(found.files, here.modules(), watching.watch) as engine:
+    with here.engine(found.files, here.modules(), watching.watch, Telemetry() if otel else None) as engine:
         flow = _flow(engine, found.name, version)
         _require_actions(engine, flow)
         inputs |= typed(texts, {name: field.type.annotation for name, field in flow.definition.input.items()})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fsm.config import Config
     from fsm.engine.engine import Engine
     from fsm.engine.inline import Watcher
+    from fsm.telemetry import Telemetry
 
 ACTIONS_CURE = "name the module that holds it with --import, FSM_ACTIONS, or `actions` in fsm.toml"
 
@@ -56,7 +57,11 @@ class Session:
         return import_all(names, folders)
 
     def engine(
-        self, files: Sequence[Path] = (), modules: "Sequence[ModuleType]" = (), watch: "Watcher | None" = None
+        self,
+        files: Sequence[Path] = (),
+        modules: "Sequence[ModuleType]" = (),
+        watch: "Watcher | None" = None,
+        telemetry: "Telemetry | None" = None,
     ) -> "Engine":
         """Open the engine; the store is created where there is none.
 
@@ -69,7 +74,7 @@ class Session:
             raise StoreError(f"{self.store} is a folder; name a file for the store")
         if not self.store.absolute().parent.is_dir():
             raise StoreError(f"{self.store.absolute().parent} does not exist; create the folder, or name another store")
-        return Engine(self.store, definitions=files, actions=modules, watch=watch)
+        return Engine(self.store, definitions=files, actions=modules, watch=watch, telemetry=telemetry)
 
     def rules(self) -> Sequence[Path]:
         """Return the definition files, for what rules runs that were started long ago; the store may do without."""

@@ -10,7 +10,9 @@ from fsm.cli.exits import Exit
 from fsm.cli.output import kept_clean, tell
 from fsm.cli.session import ACTIONS_CURE, session
 from fsm.errors import UsageError
+from fsm.logs import JsonFormatter
 from fsm.model.durations import parse_duration
+from fsm.telemetry import Telemetry
 
 
 def _seconds(_ctx: click.Context, parameter: click.Parameter, value: str) -> float:
@@ -18,6 +20,15 @@ def _seconds(_ctx: click.Context, parameter: click.Parameter, value: str) -> flo
         return parse_duration(value) / 1_000
     except ValueError as fault:
         raise click.BadParameter(str(fault), param=parameter) from None
+
+
+def _log(level: int, form: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    if form == "json":
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 @click.command("worker")
@@ -46,10 +57,23 @@ def _seconds(_ctx: click.Context, parameter: click.Parameter, value: str) -> flo
     help="How long actions in flight may take when it is stopped.",
 )
 @click.option("--until-idle", is_flag=True, help="End once nothing is left that could go on now.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is worth a line on stderr; -q takes warnings only.",
+)
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How a line looks."
+)
+@click.option("--otel", is_flag=True, help="Tell OpenTelemetry of attempts and transitions.")
 @options.store
 @options.imports
 @options.quiet
-def command(concurrency: int, lease: float, grace: float, until_idle: bool) -> int:
+def command(
+    *, concurrency: int, lease: float, grace: float, until_idle: bool, log_level: str, log_format: str, otel: bool
+) -> int:
     """Drive many runs at once, until stopped.
 
     It takes up whatever can go on: runs that others start, due timers and retries, signals that came, and what a dead
@@ -60,12 +84,9 @@ def command(concurrency: int, lease: float, grace: float, until_idle: bool) -> i
     modules = here.modules()
     if not modules:
         raise UsageError(f"a worker needs actions; {ACTIONS_CURE}")
-    if not here.options.quiet:
-        logging.basicConfig(
-            stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
-    with here.engine((), modules) as engine:
-        if not here.options.quiet:
+    _log(logging.WARNING if here.options.quiet else getattr(logging, log_level.upper()), log_format)
+    with here.engine((), modules, telemetry=Telemetry() if otel else None) as engine:
+        if not here.options.quiet and log_format == "text":
             tell(f"working on {here.store}, {concurrency} runs at once; Ctrl-C or SIGTERM stops it")
         with kept_clean():
             engine.work(

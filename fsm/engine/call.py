@@ -1,5 +1,6 @@
 """One call of an action, and how it ended. In a process of its own, little more than this is loaded."""
 
+from contextvars import Context as CallContext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ class Call:
         context: what the action was given to talk to the engine; None when it takes none.
         limit_ms: how long it may take, or None.
         ends_visit: whether that limit is the visit's deadline.
+        within: the context variables to make it with, where a thread's or task's own would not do.
         beat_ms: how long it may be silent, or None.
         is_probe: whether it asks what became of an earlier attempt.
     """
@@ -30,6 +32,7 @@ class Call:
     beat_ms: int | None
     ends_visit: bool = False
     is_probe: bool = False
+    within: CallContext | None = None
 
 
 class Returned(NamedTuple):

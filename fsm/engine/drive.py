@@ -7,6 +7,7 @@ from fsm.engine.known import Known
 from fsm.engine.perform import Caller, perform
 from fsm.errors import LeaseLost, MissingAction
 from fsm.kernel.decide import decide
+from fsm.logs import log_crash
 from fsm.model.definition import ActionState
 from fsm.model.pause import covering
 from fsm.model.run import Decision, Run
@@ -41,6 +42,8 @@ async def drive(host: Host, flow: Workflow, run: Run, known: Known | None = None
         MissingAction: it stands at an action that is not registered; it was released.
     """
     known = known or Known(host.store, run)
+    if run.crashes:
+        log_crash(run)
     try:
         while run.status == "running":
             performed = await perform(host, flow, run, known)

@@ -16,6 +16,7 @@ from fsm.engine.inbox import admissible, checked, legal_signals, receive, requir
 from fsm.engine.inline import Inline, Watcher
 from fsm.engine.inputs import checked_inputs
 from fsm.engine.library import Library, PathLike
+from fsm.engine.telling import teller
 from fsm.errors import IllegalTransition, KeyConflict, MissingAction, UsageError
 from fsm.kernel import moves
 from fsm.kernel.decide import begin, deadline_at, decide, values_of
@@ -24,6 +25,7 @@ from fsm.model.pause import covering
 from fsm.model.run import Artifact, Decision, Kept, Run, Status
 from fsm.model.workflow import Workflow, own_names
 from fsm.store import Store, Written
+from fsm.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +50,7 @@ class Engine:
         actions: modules with marked functions, or such functions themselves.
         clock: time, chance and ids; for tests.
         watch: called with the run and the transition after each commit of this engine, on the thread that committed.
+        telemetry: tells OpenTelemetry of attempts and transitions.
 
     Raises:
         DefinitionError: a definition is unsound, or names an action that is not given.
@@ -64,6 +67,7 @@ class Engine:
         actions: Iterable[Any] = (),
         clock: Clock | None = None,
         watch: Watcher | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         from fsm.store.sqlite import SqliteStore  # noqa: PLC0415 - the one place that chooses a store
 
@@ -73,7 +77,8 @@ class Engine:
         self.library = Library(places, self.registry.signatures or None)
         self.clock = clock or Clock()
         self.store: Store = SqliteStore(store)
-        self._watch = watch
+        self._telemetry = telemetry
+        self._watch = teller(watch, telemetry)
         self._cells = Cells(self.store.signs)
         self._hosts = threading.local()
         self._desk: ThreadPoolExecutor | None = None
@@ -118,7 +123,7 @@ class Engine:
             KeyConflict: a run with this key was started with other input.
             UsageError: the input does not fit.
         """
-        return self._begun(*self._start(workflow, input, key, version, "ready", priority))
+        return self._begun(*self._start(workflow, input, key, version, "ready", priority, self._origin()))
 
     def run(
         self, workflow: str, input: Mapping[str, Any] | None = None, *, key: str | None = None,  # noqa: A002
@@ -135,7 +140,7 @@ class Engine:
         Raises:
             As `start`, and MissingAction.
         """
-        run, begun = self._start(workflow, input, key, version, "running", priority)
+        run, begun = self._start(workflow, input, key, version, "running", priority, self._origin())
         self._begun(run, begun)
         return complete(carry(self._inline(), self._flow, run, until, is_claimed=begun is not None))
 
@@ -206,22 +211,25 @@ class Engine:
                 f"{lease_s:g} and {grace_s:g}"
             )
         looped = self._looped()
-        return Worker(
+        worker = Worker(
             self.store, self.registry, self.library, self.clock, self._cells, looped.writer, looped.crew,
             concurrency=concurrency, lease_ms=int(lease_s * 1_000), grace_ms=int(grace_s * 1_000), until=until,
             sweep=lambda after: sweep(self, after=after).after,
         )  # fmt: skip
+        worker.telemetry = self._telemetry
+        return worker
 
     def _inline(self) -> Inline:
         """Return this thread's host, so that its action thread and loop are made once."""
         host: Inline | None = getattr(self._hosts, "inline", None)
         if host is None:
             host = self._hosts.inline = Inline(self.store, self.registry, self.clock, self._cells, self._watch)
+            host.telemetry = self._telemetry
         return host
 
     def _start(
         self, workflow: str, given: Mapping[str, Any] | None, key: str | None, version: int | None, status: Status,
-        priority: int,
+        priority: int, trace: str | None,
     ) -> tuple[Run, Decision | None]:  # fmt: skip
         """Return the new run with what began it, or the one that has the key and None."""
         if type(priority) is not int or not -(2**31) <= priority < 2**31:
@@ -237,6 +245,7 @@ class Engine:
                 id=self.clock.new_id(), workflow=flow.name, version=flow.version, digest=flow.digest, key=key, state="",
                 status=status, seq=0, head=b"", visit=0, entered_at=now, attempt=1, tries={}, visits={}, due_at=None,
                 awaits=(), epoch=1, crashes=0, interrupted=False, started_at=now, updated_at=now, priority=priority,
+                trace=trace,
             )  # fmt: skip
             decision = begin(flow, run, now, values_of(inputs))
             found = self.store.start(run, inputs, decision)
@@ -248,6 +257,10 @@ class Engine:
                 "use another key, or the same input"
             )
         return found, None
+
+    def _origin(self) -> str | None:
+        """Return the trace that a run started here belongs to."""
+        return self._telemetry.origin() if self._telemetry else None
 
     def _begun(self, run: Run, decision: Decision | None) -> Run:
         """Tell of a run that has begun, and return it."""
@@ -372,7 +385,7 @@ class Engine:
         return after
 
     def _tell(self, run: Run, decision: Decision) -> None:
-        if self._watch and decision.transition:
+        if decision.transition:
             self._watch(run, decision.transition)
 
     # -- looking
@@ -422,8 +435,9 @@ class Engine:
     ) -> Run:  # fmt: skip
         """`run`, on the running event loop: asynchronous actions are awaited on it, the rest runs on threads."""
         host = self._looped()
+        origin = self._origin()
         run, begun = await host.writer.do(
-            lambda: self._start(workflow, input, key, version, "running", priority),
+            lambda: self._start(workflow, input, key, version, "running", priority, origin),
             undo=lambda started: self.store.release(started[0], interrupted=False) if started[1] else None,
         )
         self._begun(run, begun)
@@ -467,7 +481,9 @@ class Engine:
 
         if self._hands is None:
             self._hands = Writer(self.store, self._watch), Crew(self.store)
-        return Looped(self.store, self.registry, self.clock, self._cells, *self._hands)
+        host = Looped(self.store, self.registry, self.clock, self._cells, *self._hands)
+        host.telemetry = self._telemetry
+        return host
 
     async def _at_desk(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         import asyncio  # noqa: PLC0415

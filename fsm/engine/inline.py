@@ -20,6 +20,7 @@ from fsm.store import Store
 if TYPE_CHECKING:
     from fsm.actions.context import Desk
     from fsm.engine.looped import Portal
+    from fsm.telemetry import Telemetry
 
 
 class Outside(Protocol):
@@ -43,6 +44,7 @@ class Common:
         self.registry = registry
         self.clock = clock
         self.cells = cells
+        self.telemetry: Telemetry | None = None
 
     def now(self) -> int:
         return self.clock.now()
@@ -116,6 +118,8 @@ class Inline(Common):
 
 def _called(call: Call) -> Returned | Raised:
     try:
+        if call.within:
+            return Returned(call.within.run(lambda: call.action.function(**call.arguments)))
         return Returned(call.action.function(**call.arguments))
     except Exception as error:  # noqa: BLE001 - what an action raises is data
         return raised(error)

@@ -176,6 +176,9 @@ class _Limit:
 async def _performed(call: Call) -> Returned | Raised | BaseException:
     """Make a call; an interruption comes back as a value, since raised in a task it would stop the loop."""
     try:
+        if call.within:
+            loop = asyncio.get_running_loop()
+            return Returned(await loop.create_task(call.action.function(**call.arguments), context=call.within))
         return Returned(await call.action.function(**call.arguments))
     except asyncio.CancelledError:
         task = asyncio.current_task()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, cast
@@ -22,6 +23,7 @@ from fsm.model.pause import covering
 from fsm.model.run import PERSON, Chose, Elapsed, Failed, Failure, Rest, Result, Run, Succeeded
 from fsm.model.workflow import Workflow, writes_of
 from fsm.store import Store
+from fsm.telemetry import Telemetry
 
 
 class Caller(Protocol):
@@ -30,6 +32,7 @@ class Caller(Protocol):
     registry: Registry
     store: Store
     desk: Desk
+    telemetry: Telemetry | None
 
     def now(self) -> int: ...
     async def call(self, call: Call) -> Returned | Raised: ...
@@ -203,12 +206,23 @@ class _Attempt:
         except NotStorable as error:
             return Failed(Failure.of_verdict("InvalidResult", str(error)))
         call = self._ready(plan.action, given, interrupted=interrupted, is_probe=is_probe)
-        ended = await self.host.call(call)
+        telemetry = self.host.telemetry
+        ended = await (self._traced(telemetry, call) if telemetry else self.host.call(call))
         if isinstance(ended, Raised):
             return Failed(ended.failure)
         if plan.action.isolation == "process":
             return cast("Succeeded | None", ended.value)
         return concluded(plan.action, ended.value, is_probe=is_probe)
+
+    async def _traced(self, telemetry: Telemetry, call: Call) -> Returned | Raised:
+        """Make a call inside a span of its own."""
+        key = call.context.key if call.context else None
+        with telemetry.attempt(self.run, call.action.name, key) as span:
+            call.within = copy_context()
+            ended = await self.host.call(call)
+            if isinstance(ended, Raised):
+                telemetry.failed(span, ended.failure.name, ended.failure.message)
+        return ended
 
     def _more(self, plan: Plan) -> dict[str, str]:
         missing = plan.names - self.plan.names

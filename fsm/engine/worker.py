@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from fsm.actions.registry import Registry
 from fsm.engine.cells import Cells
@@ -20,6 +20,7 @@ from fsm.engine.looped import Looped
 from fsm.engine.plan import plan_of
 from fsm.engine.writer import Writer
 from fsm.errors import DefinitionError, FSMError, LeaseLost, MissingAction, StoreError, UsageError
+from fsm.logs import about
 from fsm.model.definition import ActionState
 from fsm.model.pause import Pause, covering
 from fsm.model.run import Run
@@ -201,7 +202,7 @@ class Worker(Looped):
         try:
             return self._library.pinned(self.store, run.digest)
         except (DefinitionError, UsageError) as error:
-            _LOG.error("run %s cannot be driven: %s", run.id, error, extra=_about(run))
+            _LOG.error("run %s cannot be driven: %s", run.id, error, extra=about(run))
             self._unable.add((run.digest, run.state))
             self.writer.soon(lambda: self.store.release(run, interrupted=False), _ignored)
             return None
@@ -221,12 +222,12 @@ class Worker(Looped):
         try:
             await drive(self, flow, run, known)
         except LeaseLost as error:
-            _LOG.info("run %s was taken by somebody else: %s", run.id, error, extra=_about(run))
+            _LOG.info("run %s was taken by somebody else: %s", run.id, error, extra=about(run))
         except MissingAction as error:
             self._unable.add((run.digest, self.store.get(run.id).state))
-            _LOG.warning("run %s stays where it is: %s", run.id, error, extra=_about(run))
+            _LOG.warning("run %s stays where it is: %s", run.id, error, extra=about(run))
         except FSMError as error:
-            _LOG.error("run %s was given back: %s", run.id, error, extra=_about(run))
+            _LOG.error("run %s was given back: %s", run.id, error, extra=about(run))
             await asyncio.sleep(POLL_MS / 1_000)  # what hinders it, a full disk, may last
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
@@ -234,7 +235,7 @@ class Worker(Looped):
         if run.row == self._suspect:
             self._suspect = None
         if not task.cancelled() and (error := task.exception()):
-            _LOG.error("run %s was given back: %r", run.id, error, extra=_about(run), exc_info=error)
+            _LOG.error("run %s was given back: %r", run.id, error, extra=about(run), exc_info=error)
         self._wake()
 
     # -- resting
@@ -296,10 +297,6 @@ async def until_told(worker: Worker) -> None:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-
-
-def _about(run: Run) -> dict[str, Any]:
-    return {"run": run.id, "workflow": run.workflow, "state": run.state, "visit": run.visit, "attempt": run.attempt}
 
 
 def _ignored(error: BaseException | None) -> None:

@@ -37,6 +37,7 @@ class Run(NamedTuple):
         output, reason: what an ended run leaves behind; None otherwise.
         forked_from: the id of the run that it branched off, or None.
         priority: workers take a run of a higher one first, among those of its workflow.
+        trace: the trace that it belongs to, as W3C's traceparent has it, or None.
         row: the store's own number for it; 0 before it is stored.
 
     Instants are UTC in milliseconds since 1970.
@@ -67,6 +68,7 @@ class Run(NamedTuple):
     reason: str | None = None
     forked_from: str | None = None
     priority: int = 0
+    trace: str | None = None
     row: int = 0
 
     @property

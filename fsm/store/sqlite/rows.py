@@ -11,7 +11,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 RUN_COLUMNS = (
     "id, uid, workflow_id, name, key, state, status, seq, head, visit, entered_at, attempt, tries, visits, due_at, "
     "awaits, epoch, crashes, interrupted, started_at, updated_at, forked_from, "
-    "priority"
+    "priority, trace"
 )
 TRANSITION_COLUMNS = (
     "seq, epoch, source, event, target, status, visit, attempt, tries, visits, due_at, awaits, interrupted, of_seq, "
@@ -22,13 +22,13 @@ TRANSITION_COLUMNS = (
 def run_of(row: tuple[Any, ...], pinned: Mapping[int, tuple[int, str]]) -> Run:
     """Return the run of a row of RUN_COLUMNS; `pinned` gives version and digest by workflow id."""
     (number, uid, workflow_id, name, key, state, status, seq, head, visit, entered_at, attempt, tries, visits, due_at,
-     awaits, epoch, crashes, interrupted, started_at, updated_at, forked_from, priority) = row  # fmt: skip
+     awaits, epoch, crashes, interrupted, started_at, updated_at, forked_from, priority, trace) = row  # fmt: skip
     version, digest = pinned[workflow_id]
     return Run(
         id=uid, workflow=name, version=version, digest=digest, key=key, state=state, status=status, seq=seq, head=head,
         visit=visit, entered_at=entered_at, attempt=attempt, tries=_read(tries) or {}, visits=_read(visits) or {},
         due_at=due_at, awaits=tuple(_read(awaits) or ()), epoch=epoch, crashes=crashes, interrupted=bool(interrupted),
-        started_at=started_at, updated_at=updated_at, forked_from=forked_from, priority=priority, row=number,
+        started_at=started_at, updated_at=updated_at, forked_from=forked_from, priority=priority, trace=trace, row=number,
     )  # fmt: skip
 
 

@@ -69,12 +69,12 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
     ) -> Run:
         row = sql.execute(
             "INSERT INTO runs(id, uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, "
-            "entered_at, attempt, epoch, worker_id, started_at, updated_at, forked_from, priority) VALUES ("
+            "entered_at, attempt, epoch, worker_id, started_at, updated_at, forked_from, priority, trace) VALUES ("
             "(SELECT max(ifnull((SELECT max(id) FROM runs), 0), row) + 1 FROM vacated),"
-            "?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?,?,?)",
+            "?,?,?,?,?,'',?,0,?,0,?,1,?,?,?,?,?,?,?)",
             (run.id, prepared.workflow_id, run.workflow, run.key, input_digest(inputs), run.status,
              prepared.decision.run.head, run.started_at, run.epoch, worker, run.started_at, run.started_at,
-             run.forked_from, run.priority),
+             run.forked_from, run.priority, run.trace),
         ).lastrowid  # fmt: skip
         assert row is not None
         prepared.place(row)
