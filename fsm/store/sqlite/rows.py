@@ -28,7 +28,8 @@ def run_of(row: tuple[Any, ...], pinned: Mapping[int, tuple[int, str]]) -> Run:
         id=uid, workflow=name, version=version, digest=digest, key=key, state=state, status=status, seq=seq, head=head,
         visit=visit, entered_at=entered_at, attempt=attempt, tries=_read(tries) or {}, visits=_read(visits) or {},
         due_at=due_at, awaits=tuple(_read(awaits) or ()), epoch=epoch, crashes=crashes, interrupted=bool(interrupted),
-        started_at=started_at, updated_at=updated_at, forked_from=forked_from, priority=priority, trace=trace, row=number,
+        started_at=started_at, updated_at=updated_at, forked_from=forked_from, priority=priority, trace=trace,
+        row=number,
     )  # fmt: skip
 
 
