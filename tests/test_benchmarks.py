@@ -34,6 +34,7 @@ FIGURES = {
     "resume": [("ms", "at most 1.2x"), ("ms", "at most 1.2x")],
     "size": [("B", "at most 400"), ("B", "at most 1.05x"), ("B", "at most 1600")],
     "crowd": [("µs", "at most 1.3x")],
+    "process": [("ms", ""), ("calls/s", "")],
     "startup": [("ms", "at most 100"), ("ms", "at most 200"), ("ms", ""), ("", "at most 0")],
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.figures import Figure, Scale
-from benchmarks.rows import crowd, inline, own, resume, size, startup, worker
+from benchmarks.rows import crowd, inline, own, process, resume, size, startup, worker
 
 ROWS: Mapping[str, Callable[[Scale], Iterator[Figure]]] = {
     "inline": inline.measure,
@@ -12,6 +12,7 @@ ROWS: Mapping[str, Callable[[Scale], Iterator[Figure]]] = {
     "resume": resume.measure,
     "size": size.measure,
     "crowd": crowd.measure,
+    "process": process.measure,
     "startup": startup.measure,
 }
 """By the name that the command line takes."""
