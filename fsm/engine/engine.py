@@ -3,19 +3,19 @@
 import json
 import logging
 import os
-import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from fsm.actions.address import refuse_while_importing
 from fsm.actions.registry import Registry
 from fsm.clock import Clock
-from fsm.engine.cells import Cells
 from fsm.engine.drive import Until, carry, complete
+from fsm.engine.hosts import Hosts
 from fsm.engine.inbox import admissible, checked, legal_signals, receive, require_same
 from fsm.engine.inline import Inline, Watcher
 from fsm.engine.inputs import checked_inputs
 from fsm.engine.library import Library, PathLike
+from fsm.engine.looking import Looking
 from fsm.engine.telling import teller
 from fsm.errors import IllegalTransition, KeyConflict, MissingAction, UsageError
 from fsm.kernel import moves
@@ -23,24 +23,18 @@ from fsm.kernel.decide import begin, deadline_at, decide, values_of
 from fsm.model.definition import SignalState
 from fsm.model.pause import covering
 from fsm.model.run import Artifact, Decision, Kept, Run, Status
-from fsm.model.workflow import Workflow, own_names
+from fsm.model.workflow import Workflow
 from fsm.store import Store, Written
 from fsm.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from fsm.engine.crew import Crew
     from fsm.engine.looped import Looped
     from fsm.engine.worker import Worker
-    from fsm.engine.writer import Writer
 
-P = ParamSpec("P")
-T = TypeVar("T")
 _LOG = logging.getLogger("fsm")
 
 
-class Engine:
+class Engine(Looking):
     """Runs workflows in one SQLite file.
 
     Args:
@@ -79,10 +73,7 @@ class Engine:
         self.store: Store = SqliteStore(store)
         self._telemetry = telemetry
         self._watch = teller(watch, telemetry)
-        self._cells = Cells(self.store.signs)
-        self._hosts = threading.local()
-        self._desk: ThreadPoolExecutor | None = None
-        self._hands: tuple[Writer, Crew] | None = None
+        self._hosts = Hosts(self.store, self.registry, self.clock, self._watch, telemetry)
 
     def __enter__(self) -> Self:
         return self
@@ -92,14 +83,7 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the file. Runs that other threads still drive lose their claim."""
-        self._inline().close()
-        self._cells.close()
-        if self._hands:
-            self._hands[0].close()
-            self._hands[1].close()
-        if self._desk:
-            self._desk.submit(self.store.leave).result()
-            self._desk.shutdown()
+        self._hosts.close()
         self.store.close()
 
     # -- starting and driving
@@ -142,7 +126,7 @@ class Engine:
         """
         run, begun = self._start(workflow, input, key, version, "running", priority, self._origin())
         self._begun(run, begun)
-        return complete(carry(self._inline(), self._flow, run, until, is_claimed=begun is not None))
+        return complete(carry(self._hosts.inline(), self.workflow, run, until, is_claimed=begun is not None))
 
     def resume(self, run_id: str | None = None, *, until: Until = "rest") -> list[Run]:
         """Drive on whatever can go on: runs that a crash interrupted, due timers and retries, ready ones.
@@ -157,19 +141,19 @@ class Engine:
         Raises:
             NotFound: there is no such run.
         """
-        return complete(self._resume(self._inline(), run_id, until))
+        return complete(self._resume(self._hosts.inline(), run_id, until))
 
     async def _resume(self, host: "Inline | Looped", run_id: str | None, until: Until) -> list[Run]:
         ids = [self.store.get(run_id).id] if run_id else self.store.claimable(self.clock.now(), delayed=True)
         driven = []
         for one in ids:
             run = self.store.get(one)
-            self._flow(run)  # before the claim: a run that cannot be read must not stay held
+            self.workflow(run)  # before the claim: a run that cannot be read must not stay held
             claimed = await host.claim(one)
             if claimed is None and run_id is None and run.status != "waiting":
                 continue
             try:
-                driven.append(await carry(host, self._flow, claimed or run, until, is_claimed=claimed is not None))
+                driven.append(await carry(host, self.workflow, claimed or run, until, is_claimed=claimed is not None))
             except MissingAction as error:
                 if run_id is not None:
                     raise
@@ -202,30 +186,12 @@ class Engine:
         run(until_told(self._worker(concurrency, lease_s, grace_s, until)))
 
     def _worker(self, concurrency: int, lease_s: float, grace_s: float, until: Literal["stopped", "idle"]) -> "Worker":
-        from fsm.engine.retention import sweep  # noqa: PLC0415
-        from fsm.engine.worker import Worker  # noqa: PLC0415
+        from fsm.engine.retention import sweep  # noqa: PLC0415 - it takes an engine
 
-        if concurrency < 1 or lease_s < 1 or grace_s < 0:
-            raise UsageError(
-                f"concurrency must be at least 1, lease_s at least 1 and grace_s at least 0; they are {concurrency}, "
-                f"{lease_s:g} and {grace_s:g}"
-            )
-        looped = self._looped()
-        worker = Worker(
-            self.store, self.registry, self.library, self.clock, self._cells, looped.writer, looped.crew,
-            concurrency=concurrency, lease_ms=int(lease_s * 1_000), grace_ms=int(grace_s * 1_000), until=until,
-            sweep=lambda after: sweep(self, after=after).after,
+        return self._hosts.worker(
+            self.library, lambda after: sweep(self, after=after).after, concurrency=concurrency, lease_s=lease_s,
+            grace_s=grace_s, until=until,
         )  # fmt: skip
-        worker.telemetry = self._telemetry
-        return worker
-
-    def _inline(self) -> Inline:
-        """Return this thread's host, so that its action thread and loop are made once."""
-        host: Inline | None = getattr(self._hosts, "inline", None)
-        if host is None:
-            host = self._hosts.inline = Inline(self.store, self.registry, self.clock, self._cells, self._watch)
-            host.telemetry = self._telemetry
-        return host
 
     def _start(
         self, workflow: str, given: Mapping[str, Any] | None, key: str | None, version: int | None, status: Status,
@@ -286,9 +252,6 @@ class Engine:
             said = "; ".join(self.registry.missing(name) for name in missing)
             raise UsageError(f'"{flow.name}" cannot run: {said}; pass the modules that hold them as actions')
 
-    def _flow(self, run: Run) -> Workflow:
-        return self.library.pinned(self.store, run.digest)
-
     # -- from outside
 
     def signal(
@@ -310,7 +273,7 @@ class Engine:
         """
         while True:
             run = self.store.get(run_id)
-            flow = self._flow(run)
+            flow = self.workflow(run)
             known = self.store.message(run, message_id) if message_id is not None else None
             if known:
                 require_same(flow, known, name, payload)
@@ -388,45 +351,6 @@ class Engine:
         if decision.transition:
             self._watch(run, decision.transition)
 
-    # -- looking
-
-    def get(self, run_id: str) -> Run:
-        """Return a run by its id, or by the beginning of it. Raises NotFound."""
-        return self.store.get(run_id)
-
-    def find(self, workflow: str, key: str) -> Run | None:
-        """Return the run of a workflow that was started with this key, or None."""
-        return self.store.find(workflow, key)
-
-    def runs(
-        self, *, workflow: str | None = None, status: Status | None = None, state: str | None = None, limit: int = 50,
-        before: str | None = None,
-    ) -> list[Run]:  # fmt: skip
-        """Return runs, newest first; `before` takes the id of the last run of the page before."""
-        return self.store.runs(workflow=workflow, status=status, state=state, limit=limit, before=before)
-
-    def history(self, run_id: str) -> list[Written]:
-        """Return every transition of a run in order, with the artifacts that each wrote. Raises NotFound."""
-        return list(self.follow(run_id))
-
-    def follow(self, run_id: str, after: int = 0) -> Iterator[Written]:
-        """Yield a run's transitions after seq `after`, in pages, so that a long ledger is never in memory whole."""
-        return self.store.history(self.store.get(run_id).id, after)
-
-    def artifacts(self, run: Run) -> dict[str, Any]:
-        """Return the newest value of everything the run holds: its inputs and what its states wrote."""
-        names = self._flow(run).artifacts | {"error"}
-        return {name: json.loads(text) for name, text in sorted(self.store.values(run, names).items())}
-
-    def values(self, run: Run, state: str) -> dict[str, Any]:
-        """Return what leaving a state of a run may read: of its inputs and artifacts those that expressions name."""
-        texts = self.store.values(run, own_names(self._flow(run).needs[state]))
-        return {name: json.loads(text) for name, text in texts.items()}
-
-    def workflow(self, run: Run) -> Workflow:
-        """Return the workflow that a run is pinned to."""
-        return self._flow(run)
-
     # -- the same from asyncio
 
     async def run_async(
@@ -434,14 +358,14 @@ class Engine:
         version: int | None = None, until: Until = "rest", priority: int = 0,
     ) -> Run:  # fmt: skip
         """`run`, on the running event loop: asynchronous actions are awaited on it, the rest runs on threads."""
-        host = self._looped()
+        host = self._hosts.looped()
         origin = self._origin()
         run, begun = await host.writer.do(
             lambda: self._start(workflow, input, key, version, "running", priority, origin),
             undo=lambda started: self.store.release(started[0], interrupted=False) if started[1] else None,
         )
         self._begun(run, begun)
-        return await carry(host, self._flow, run, until, is_claimed=begun is not None)
+        return await carry(host, self.workflow, run, until, is_claimed=begun is not None)
 
     async def work_async(
         self, *, concurrency: int = 256, lease_s: float = 30.0, grace_s: float = 30.0,
@@ -452,43 +376,24 @@ class Engine:
 
     async def resume_async(self, run_id: str | None = None, *, until: Until = "rest") -> list[Run]:
         """`resume`, on the running event loop."""
-        return await self._resume(self._looped(), run_id, until)
+        return await self._resume(self._hosts.looped(), run_id, until)
 
     def start_async(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Run]:
         """`start`, without blocking the event loop."""
-        return self._at_desk(self.start, *args, **kwargs)
+        return self._hosts.at_desk(lambda: self.start(*args, **kwargs))
 
     def signal_async(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Run]:
         """`signal`, without blocking the event loop."""
-        return self._at_desk(self.signal, *args, **kwargs)
+        return self._hosts.at_desk(lambda: self.signal(*args, **kwargs))
 
     def cancel_async(self, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Run]:
         """`cancel`, without blocking the event loop."""
-        return self._at_desk(self.cancel, *args, **kwargs)
+        return self._hosts.at_desk(lambda: self.cancel(*args, **kwargs))
 
     def get_async(self, run_id: str) -> Coroutine[Any, Any, Run]:
         """`get`, without blocking the event loop."""
-        return self._at_desk(self.get, run_id)
+        return self._hosts.at_desk(lambda: self.get(run_id))
 
     def history_async(self, run_id: str) -> Coroutine[Any, Any, list[Written]]:
         """`history`, without blocking the event loop."""
-        return self._at_desk(self.history, run_id)
-
-    def _looped(self) -> "Looped":
-        from fsm.engine.crew import Crew  # noqa: PLC0415 - asyncio, only where it is used
-        from fsm.engine.looped import Looped  # noqa: PLC0415
-        from fsm.engine.writer import Writer  # noqa: PLC0415
-
-        if self._hands is None:
-            self._hands = Writer(self.store, self._watch), Crew(self.store)
-        host = Looped(self.store, self.registry, self.clock, self._cells, *self._hands)
-        host.telemetry = self._telemetry
-        return host
-
-    async def _at_desk(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        import asyncio  # noqa: PLC0415
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
-        if self._desk is None:
-            self._desk = ThreadPoolExecutor(1, thread_name_prefix="fsm-desk")
-        return await asyncio.get_running_loop().run_in_executor(self._desk, lambda: verb(*args, **kwargs))
+        return self._hosts.at_desk(lambda: self.history(run_id))

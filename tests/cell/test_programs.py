@@ -239,7 +239,7 @@ def test_a_process_forked_from_the_program_leaves_its_cells_alone(yard: Yard) ->
     pid = yard.does("pid").output
 
     def work(line: Line) -> None:
-        yard.engine._cells.close()
+        yard.engine._hosts._cells.close()
         line.send("closed")
 
     with children(work) as (child,):

@@ -269,7 +269,7 @@ class TestCancellation:
         busy, gate = threading.Event(), threading.Event()
 
         async def cancelled() -> None:
-            writer = engine._looped().writer
+            writer = engine._hosts.looped().writer
             blocker = asyncio.ensure_future(writer.do(lambda: [step() for step in (busy.set, gate.wait)]))
             await asyncio.to_thread(busy.wait)
             task = asyncio.ensure_future(engine.run_async("fetch", {"n": 1}, key="k"))

@@ -313,7 +313,7 @@ class TestDeadline:
             raise fsm.NotReady("later")
 
         engine = house.engine(work)
-        host = engine._inline()
+        host = engine._hosts.inline()
         real = host.call
 
         def counted(call: Call) -> Any:
