@@ -264,7 +264,7 @@ def settings() -> set[str]:
 
 
 def public(kind: type) -> set[str]:
-    return {name for name in vars(kind) if not name.startswith("_")}
+    return {name for name in dir(kind) if not name.startswith("_")}
 
 
 def test_every_verb_of_the_engine_is_told() -> None:
