@@ -12,8 +12,9 @@ from fsm.cli.output import tell
 from fsm.cli.session import session
 from fsm.cli.values import pairs
 from fsm.cli.versions import files_of, show, state_map, where_possible
+from fsm.engine.prospect import obstructed
 from fsm.errors import UsageError
-from fsm.operations.migration import Migration, obstructed
+from fsm.operations.migration import Migration
 from fsm.render.migration import counted
 
 if TYPE_CHECKING:

@@ -94,6 +94,9 @@ RUN_ID = RunId()
 DURATION = Duration()
 
 store = _shared("--store", metavar="PATH", help="The database file.")
+store_of_check = _shared(
+    "--store", metavar="[PATH]", is_flag=False, flag_value="", help="Look at the runs in flight of this store, too."
+)
 definitions = _shared(
     "--definitions", multiple=True, metavar="PATH", help="A definition file or a folder of them; repeatable."
 )

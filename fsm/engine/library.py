@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from fsm.checks import check_source
 from fsm.diagnostics import Diagnostic, Severity, did_you_mean
@@ -10,12 +11,17 @@ from fsm.errors import DefinitionError, NotFound, UsageError
 from fsm.model.signature import Signature
 from fsm.model.workflow import Workflow
 from fsm.source import read
-from fsm.store import Store
 
 ENDINGS = (".yaml", ".yml")
 _SIZE_READ_MAX = 1 << 20
 
 PathLike = str | os.PathLike[str]
+
+
+class Texts(Protocol):
+    """What keeps the texts of definitions by their digests."""
+
+    def text(self, digest: str) -> str: ...
 
 
 def definition_files(places: Iterable[PathLike]) -> list[Path]:
@@ -103,7 +109,7 @@ class Library:
     def text(self, flow: Workflow) -> str:
         return self._texts[flow.digest]
 
-    def pinned(self, store: Store, digest: str) -> Workflow:
+    def pinned(self, store: Texts, digest: str) -> Workflow:
         """Return the workflow of a digest, from the store's own text when no file has it.
 
         Raises:

@@ -6,14 +6,15 @@ Its visit, and with it its idempotency key, its attempts and its checkpoints, st
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fsm.errors import IllegalTransition
+from fsm.diagnostics import did_you_mean
+from fsm.errors import IllegalTransition, UsageError
 from fsm.kernel.decide import row_of
 from fsm.kernel.moves import asks_person
 from fsm.model.definition import ActionState, EndState
 from fsm.model.run import LIVE, Artifact, Decision, Run, Status, Transition
 from fsm.model.workflow import Edge, Workflow
 
-MOVABLE = LIVE | {"failed", "dead"}
+MOVABLE: frozenset[Status] = LIVE | {"failed", "dead"}
 """The statuses of runs that can still go on."""
 
 
@@ -110,6 +111,21 @@ def _named(
     places = [*((visit, state) for state, visit in visited.items()), (run.visit, run.state)]
     places += [(failed.visit, failed.source)] if failed else []
     return {str(visit): states[state] for visit, state in sorted(places) if state in states}
+
+
+def mapped(old: Workflow, new: Workflow, states: Mapping[str, str]) -> dict[str, str]:
+    """Return which state of a version becomes which of another: as given, and else the one of the same name.
+
+    Raises:
+        UsageError: a name is no state of its version.
+    """
+    for side, flow, names in (("from", old, states), ("to", new, states.values())):
+        for name in names:
+            if name not in flow.states:
+                near = did_you_mean(name, flow.states)
+                raise UsageError(f'the map leads {side} "{name}", which is no state of version {flow.version}'
+                                 + (f"; {near}" if near else ""))  # fmt: skip
+    return {state: states.get(state, state) for state in old.states if states.get(state, state) in new.states}
 
 
 def edge_changes(old: Workflow, new: Workflow, states: Mapping[str, str]) -> tuple[list[Edge], list[Edge]]:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fsm.engine.engine import Engine
+from fsm.engine.prospect import obstructed
 from fsm.errors import UsageError
 from fsm.model.migration import Obstacle, Passage
 from fsm.model.run import Run
-from fsm.operations.migration import Migration, obstructed
+from fsm.operations.migration import Migration
 
 
 class Migrated(NamedTuple):

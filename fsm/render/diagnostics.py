@@ -36,7 +36,7 @@ def concise(diagnostics: Iterable[Diagnostic]) -> str:
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> str:
     """Return the diagnostics as a JSON list of objects, all with the same keys."""
-    return json.dumps([_fields(found) for found in diagnostics], indent=2)
+    return json.dumps([fields(found) for found in diagnostics], indent=2)
 
 
 def summary(diagnostics: Iterable[Diagnostic], files: int) -> str:
@@ -55,7 +55,8 @@ def summary(diagnostics: Iterable[Diagnostic], files: int) -> str:
     return f"{', '.join(counts) or 'no findings'} in {files} file{'' if files == 1 else 's'}"
 
 
-def _fields(found: Diagnostic) -> dict[str, object]:
+def fields(found: Diagnostic) -> dict[str, object]:
+    """Return a diagnostic as JSON."""
     span = found.span
     return {
         "code": found.code,

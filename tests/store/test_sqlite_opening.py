@@ -301,6 +301,6 @@ def test_whether_a_file_is_a_store_is_looked_at_when_nobody_is_making_it_one(
             pass
         looked.append(sql)
 
-    monkeypatch.setattr("fsm.store.sqlite.connection._refuse_foreign", look)
+    monkeypatch.setattr("fsm.store.sqlite.connection.refuse_foreign", look)
     SqliteStore(place).close()
     assert len(looked) == 1

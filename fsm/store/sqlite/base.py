@@ -29,16 +29,20 @@ class Opened:
         self._connections: list[tuple[threading.Thread, Connection]] = []
         try:
             with translated(self.path):
-                is_new = not self.path.exists()
-                connection = self._connect()
-                migrate(connection)
-                if is_new:
-                    sync_folder(self.path.parent)
-                self._life = Life(connection.lock.path)
+                self._identity = self._begin()
         except BaseException:
             self.leave()
             raise
-        self._identity = connection.identity
+
+    def _begin(self) -> tuple[int, int]:
+        """Open the file, create it where there is none, and return its identity."""
+        is_new = not self.path.exists()
+        connection = self._connect()
+        migrate(connection)
+        if is_new:
+            sync_folder(self.path.parent)
+        self._life = Life(connection.lock.path)
+        return connection.identity
 
     @property
     def _connection(self) -> Connection:

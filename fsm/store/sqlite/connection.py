@@ -80,7 +80,7 @@ class Connection:
                 raise StoreError(f"{path} is a folder; name a file for the store")
             self.lock = WriterLock(path.with_name(path.name + "-lock"))
             self.sql = self._open()
-            self.identity = _identity(path)
+            self.identity = identity_of(path)
         _OPEN.add(self)
 
     def _open(self) -> sqlite3.Connection:
@@ -90,7 +90,7 @@ class Connection:
         )
         try:
             with self.lock.held():
-                _refuse_foreign(sql, self.path)
+                refuse_foreign(sql, self.path)
                 for name, wanted in _SETTINGS.items():
                     sql.execute(f"PRAGMA {name}={wanted}")
             _verify(sql, self.path)
@@ -214,7 +214,7 @@ def _leave_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def _refuse_foreign(sql: sqlite3.Connection, path: Path) -> None:
+def refuse_foreign(sql: sqlite3.Connection, path: Path) -> None:
     (marked,) = sql.execute("PRAGMA application_id").fetchone()
     (tables,) = sql.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and marked != APPLICATION_ID:
@@ -229,7 +229,7 @@ def _verify(sql: sqlite3.Connection, path: Path) -> None:
                              "the file system does not support what durability needs")  # fmt: skip
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def identity_of(path: Path) -> tuple[int, int]:
     found = os.stat(path)  # noqa: PTH116 - on the edge path
     return found.st_dev, found.st_ino
 
@@ -241,7 +241,7 @@ def guard_identity(path: Path, known: tuple[int, int]) -> None:
         StoreError: `path` is no longer the device and inode that are `known`.
     """
     try:
-        found = _identity(path)
+        found = identity_of(path)
     except OSError:
         raise StoreError(f"{path} was moved or deleted while in use; nothing more is written to it. "
                          "Put it back, or open a new Engine") from None  # fmt: skip

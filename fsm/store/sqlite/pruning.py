@@ -42,9 +42,6 @@ _BYTES_PER_ROW = 1_000
 class Pruning(Opened):
     """The part of the store that finds runs by age and deletes them."""
 
-    def names(self) -> list[str]:
-        return [name for (name,) in self._read("SELECT DISTINCT name FROM workflows ORDER BY name")]
-
     def aged(self, after: str, limit: int) -> list[Aged]:
         rows = self._read(_AGED, (after, limit))
         return [Aged._make((*row, bool(resting), bool(paused))) for *row, resting, paused in rows]

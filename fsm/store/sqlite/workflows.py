@@ -46,6 +46,9 @@ class Workflows(Opened):
         rows = self._read("SELECT digest FROM workflows WHERE name = ? ORDER BY version DESC LIMIT 1", (name,))
         return rows[0][0] if rows else None
 
+    def names(self) -> list[str]:
+        return [name for (name,) in self._read("SELECT DISTINCT name FROM workflows ORDER BY name")]
+
     def states(self, workflow: str) -> set[str]:
         of_it = "FROM edges WHERE workflow_id IN (SELECT id FROM workflows WHERE name = ?)"
         return {state for (state,) in self._read(f"SELECT source {of_it} AND source <> '' UNION SELECT target {of_it}",
