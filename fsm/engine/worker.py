@@ -41,6 +41,9 @@ DEAD_MS = 500
 SWITCH_S = 0.000_5
 """How long a thread that computes keeps the interpreter from the others: an action must not slow all runs down."""
 
+HINDERED_S = 1.0
+"""How long to wait where the store cannot be used, before it is tried again."""
+
 SWEEP_S = 60.0
 """How often a worker looks for runs that are kept no longer."""
 
@@ -137,7 +140,7 @@ class Worker(Looped):
         self._wake()
 
     async def _claim(self) -> bool:
-        """Claim as many runs as there is room for, if there may be any; return whether some were."""
+        """Claim as many runs as there is room for, if there may be any; return False where there were none."""
         room = 1 if self._drains else self._concurrency - len(self._driven)
         if room <= 0 or self._suspect is not None or (self._drains and self._driven) or not self._should_look():
             return False
@@ -152,7 +155,8 @@ class Worker(Looped):
             )  # fmt: skip
         except StoreError as error:
             _LOG.warning("no runs could be claimed: %s", error)
-            return False
+            await asyncio.sleep(HINDERED_S)
+            return True  # there may be some
         if look_for_dead:
             self._dead_looked_at_s = time.monotonic()
         self._last, self._is_behind = claimed.last, len(claimed.runs) == room
@@ -228,7 +232,7 @@ class Worker(Looped):
             _LOG.warning("run %s stays where it is: %s", run.id, error, extra=about(run))
         except FSMError as error:
             _LOG.error("run %s was given back: %s", run.id, error, extra=about(run))
-            await asyncio.sleep(POLL_MS / 1_000)  # what hinders it, a full disk, may last
+            await asyncio.sleep(HINDERED_S)  # what hinders it, a full disk, may last
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         _, run = self._runs.pop(self._driven.pop(task))
