@@ -189,7 +189,7 @@ class Engine(Looking):
         from fsm.engine.retention import sweep  # noqa: PLC0415 - it takes an engine
 
         return self._hosts.worker(
-            self.library, lambda after: sweep(self, after=after).after, concurrency=concurrency, lease_s=lease_s,
+            self.library, lambda after: sweep(self, after=after).step, concurrency=concurrency, lease_s=lease_s,
             grace_s=grace_s, until=until,
         )  # fmt: skip
 

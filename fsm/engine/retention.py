@@ -6,15 +6,17 @@ comes by now and then; `fsm.operations.prune` makes them until nothing is left t
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fsm.engine.engine import Engine
 from fsm.errors import DefinitionError, UsageError
 from fsm.kernel import moves
 from fsm.model.definition import Definition
 from fsm.model.durations import format_duration
 from fsm.model.run import Decision, Run
 from fsm.store import ROWS_DELETED_MAX, Aged
+
+if TYPE_CHECKING:
+    from fsm.engine.engine import Engine
 
 ACTOR = "fsm"
 """Who cancels an abandoned run, as its ledger says."""
@@ -48,9 +50,14 @@ class Swept(NamedTuple):
     rows: int
     after: str | None
 
+    @property
+    def step(self) -> tuple[str | None, bool]:
+        """How to go on: `after`, and whether there was anything to delete."""
+        return self.after, self.rows > 0
+
 
 def sweep(
-    engine: Engine, rows_max: int = ROWS_DELETED_MAX, *, after: str = "", workflow: str | None = None,
+    engine: "Engine", rows_max: int = ROWS_DELETED_MAX, *, after: str = "", workflow: str | None = None,
     older_than_ms: int | None = None, dry_run: bool = False,
 ) -> Swept:  # fmt: skip
     """Look at the next few runs, oldest first, and delete or cancel those whose time has come.
@@ -84,7 +91,7 @@ def sweep(
     return Swept(deleted, expired, gone.rows, behind)
 
 
-def terms_of(engine: Engine, name: str) -> Terms:
+def terms_of(engine: "Engine", name: str) -> Terms:
     """Return what a workflow says: its newest version among the files, else the newest one stored.
 
     One that this version of the engine cannot read says nothing, so that its runs are kept.
@@ -97,7 +104,7 @@ def terms_of(engine: Engine, name: str) -> Terms:
     return Terms(definition.retention, definition.expires)
 
 
-def _newest(engine: Engine, name: str) -> Definition:
+def _newest(engine: "Engine", name: str) -> Definition:
     flow = engine.library.newest(name)
     if flow is None:
         digest = engine.store.newest(name)
@@ -131,7 +138,7 @@ class _Moved(Exception):
     """The run is not what it was when it was found abandoned."""
 
 
-def _cancelled(engine: Engine, aged: Aged, expires_ms: int | None, now: int) -> bool:
+def _cancelled(engine: "Engine", aged: Aged, expires_ms: int | None, now: int) -> bool:
     assert expires_ms is not None
     reason = f"expired: no transition for {format_duration(expires_ms)} or more"
 

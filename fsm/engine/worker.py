@@ -45,11 +45,19 @@ HINDERED_S = 1.0
 """How long to wait where the store cannot be used, before it is tried again."""
 
 SWEEP_S = 60.0
-"""How often a worker looks for runs that are kept no longer."""
+"""How often a worker looks for runs that are kept no longer, the first time so long after its start: what is ready is
+claimed before it could be found abandoned."""
+
+SWEEP_ON_S = 1.0
+"""How soon it looks at the next few while it goes through the store, where the last ones were all kept."""
+
+SWEEP_BUSY_S = 0.1
+"""And where some were deleted."""
 
 Until = Literal["stopped", "idle"]
-Sweep = Callable[[str], str | None]
-"""One small step of retention: from the run to go on behind to the next such run, or None at the end."""
+Sweep = Callable[[str], tuple[str | None, bool]]
+"""One small step of retention: from the run to go on behind to the next such run, or None at the end, and whether it
+deleted anything."""
 
 
 class Worker(Looped):
@@ -274,14 +282,16 @@ class Worker(Looped):
             self._woken.set_result(None)
 
     async def _sweep_all(self, sweep: Sweep) -> None:
-        after = ""
+        after, pause_s = "", SWEEP_S
         while True:
+            await asyncio.sleep(pause_s)
             try:
-                behind = await asyncio.to_thread(sweep, after)
-                after = behind or ""
+                behind, has_deleted = await asyncio.to_thread(sweep, after)
             except FSMError as error:
                 _LOG.warning("retention has to wait: %s", error)
-            await asyncio.sleep(SWEEP_S)
+                behind, has_deleted = None, False
+            after = behind or ""
+            pause_s = SWEEP_S if behind is None else SWEEP_BUSY_S if has_deleted else SWEEP_ON_S
 
     async def _finish(self) -> None:
         """Let what is in flight come to its next edge, for as long as the grace lasts."""

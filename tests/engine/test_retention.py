@@ -9,11 +9,12 @@ import pytest
 
 import fsm
 from fsm import operations
-from fsm.engine import retention
+from fsm.engine import retention, worker
 from fsm.engine.engine import Engine
 from fsm.engine.retention import sweep
 from fsm.errors import NotFound
 from tests.engine.builders import House, events, named
+from tests.store.processes import eventually
 
 DAY = 86_400_000
 FLOW = """
@@ -350,3 +351,36 @@ class TestSweep:
 
     def test_a_sweep_of_an_empty_store_does_nothing(self, house: House) -> None:
         assert sweep(opened(house)) == retention.Swept((), (), 0, None)
+
+
+class TestWorker:
+    def test_a_worker_deletes_what_is_kept_no_longer_while_it_drives_other_runs(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retention, "_PAGE_RUNS", 2)
+        for name in ("SWEEP_S", "SWEEP_ON_S", "SWEEP_BUSY_S"):
+            monkeypatch.setattr(worker, name, 0.0)
+        gate = threading.Event()
+        house.define(FLOW)
+        engine = house.engine(named("w.act", lambda how: act(how) if how != "hold" else gate.wait()))
+        kept = {run(engine, "break").id for _ in range(3)}
+        for _ in range(5):
+            run(engine)
+        later(house, 30 * DAY)
+        driven = engine.start("work", {"how": "hold"})
+        working = threading.Thread(target=engine.work, kwargs={"until": "idle"})
+        working.start()
+        eventually(lambda: left(engine) == {*kept, driven.id})
+        gate.set()
+        working.join()
+        assert engine.get(driven.id).status == "succeeded"
+
+    def test_a_worker_drives_what_lay_ready_for_long_before_it_could_expire(self, house: House) -> None:
+        engine = opened(house)
+        ready = engine.start("work", {"how": "success"})
+        later(house, 3_000 * DAY)
+        looks: list[str] = []
+        engine.store.aged = lambda after, limit: looks.append(after) or []  # type: ignore[method-assign,func-returns-value]
+        engine.work(until="idle")
+        assert looks == []
+        assert engine.get(ready.id).status == "succeeded"
