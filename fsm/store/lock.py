@@ -176,10 +176,14 @@ class Life:
         """Refuse to go on where others cannot see the signs. Raises StoreError."""
         self._file.guard()
 
-    def show(self, worker: int) -> None:
-        """Hold the sign of life of `worker` until this process ends or `close`."""
+    def show(self, worker: int) -> bool:
+        """Hold the sign of life of `worker` until this process ends or `close`; False where another process does."""
         if _OFD:
-            fcntl.fcntl(self._file.fd, fcntl.F_OFD_SETLK, _RANGE.pack(fcntl.F_WRLCK, os.SEEK_SET, worker, 1, 0))
+            try:
+                fcntl.fcntl(self._file.fd, fcntl.F_OFD_SETLK, _RANGE.pack(fcntl.F_WRLCK, os.SEEK_SET, worker, 1, 0))
+            except (BlockingIOError, PermissionError):  # either says that the lock is taken
+                return False
+        return True
 
     def descriptors(self) -> tuple[int, ...]:
         """Return the descriptors that, open in another process too, keep the signs shown until that has ended."""

@@ -74,6 +74,36 @@ def test_a_text_that_can_not_be_stored_leaves_the_run_as_it_was(store: SqliteSto
     assert store.get(run.id) == run
 
 
+def test_the_first_claim_of_a_process_registers_it_in_the_same_transaction(store: SqliteStore, driver: Driver) -> None:
+    run = driver.start(status="ready")
+    said: list[str] = []
+    store.sql.set_trace_callback(said.append)
+    assert driver.claim(run).status == "running"
+    assert [word for word in said if word.startswith(("BEGIN", "COMMIT"))] == ["BEGIN IMMEDIATE", "COMMIT"]
+
+
+@pytest.mark.parametrize("is_other_first", [False, True])
+def test_a_claim_that_is_taken_back_takes_the_registration_along_and_the_next_one_registers_anew(
+    store: SqliteStore, driver: Driver, other: SqliteStore, *, is_other_first: bool
+) -> None:
+    first, second = driver.start(status="ready"), driver.start(status="ready")
+
+    def spoilt() -> None:
+        driver.claim(first)
+        raise ValueError
+
+    _, (error,) = store.together([], [spoilt])
+    assert isinstance(error, ValueError)
+    claims = "SELECT count(*), count(DISTINCT worker_id) FROM runs JOIN workers ON workers.id = worker_id"
+    assert store.sql.execute("SELECT * FROM workers").fetchall() == []
+    pairs = [(Driver(other), second), (driver, first)] if is_other_first else [(driver, first), (Driver(other), second)]
+    for number, (driven, run) in enumerate(pairs, 1):
+        assert driven.claim(run).crashes == 0
+        # The other one is not given the number of which the sign is still shown.
+        assert store.sql.execute(claims).fetchall() == [(number, number)]
+    assert (other.held(first.id), store.held(second.id)) == (True, True)
+
+
 # -- no space
 
 

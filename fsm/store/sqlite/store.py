@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 import sqlite3
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -38,7 +37,6 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
         self._holders = Holders(self._life)
-        self._registering = threading.Lock()
 
     # -- runs
 
@@ -46,7 +44,6 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
         number = self._known(run.digest)
         head = genesis(run.id, run.digest, inputs)
         prepared = Prepared(decision._replace(run=decision.run._replace(head=head)), number)
-        worker = self._registered(run.started_at) if run.status == "running" else None
 
         taken: list[Run] = []
 
@@ -54,7 +51,7 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
             found = self._fetch(sql, "name = ? AND key = ?", (run.workflow, run.key)) if run.key is not None else []
             if found:
                 return found[0]
-            born = self._bear(sql, run, inputs, prepared, worker)
+            born = self._bear(sql, run, inputs, prepared)
             taken.append(born)
             return born
 
@@ -64,9 +61,8 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
         with self._letting_go(taken):
             return self._durably(bear, landed, lambda: self._forget(taken))
 
-    def _bear(
-        self, sql: sqlite3.Connection, run: Run, inputs: Sequence[Artifact], prepared: Prepared, worker: int | None
-    ) -> Run:
+    def _bear(self, sql: sqlite3.Connection, run: Run, inputs: Sequence[Artifact], prepared: Prepared) -> Run:
+        worker = self._registered(sql, run.started_at) if run.status == "running" else None
         row = sql.execute(
             "INSERT INTO runs(id, uid, workflow_id, name, key, input_digest, state, status, seq, head, visit, "
             "entered_at, attempt, epoch, worker_id, started_at, updated_at, forked_from, priority, trace) VALUES ("
@@ -90,26 +86,34 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
 
     # -- claims
 
-    def _registered(self, now: int) -> int:
-        """Return this process's worker number, registered before its first claim.
+    def _registered(self, sql: sqlite3.Connection, now: int) -> int:
+        """Return this process's worker number, from inside an open transaction: what claims first also registers.
 
-        Its sign of life is shown before anybody else can see the row.
+        Nobody else writes meanwhile, threads of this process neither. A number whose transaction was taken back is
+        not in the file, and a new one takes its place.
         """
-        with self._registering:
-            if self._holders.worker is None:
-                self._holders.worker = self._durably(lambda sql: self._register(sql, now))
-            return self._holders.worker
-
-    def _register(self, sql: sqlite3.Connection, now: int) -> int:
-        cursor = sql.execute("INSERT INTO workers(host, pid, at) VALUES (?,?,?)",
-                             (socket.gethostname(), os.getpid(), now))  # fmt: skip
-        number = int(cursor.lastrowid or 0)
-        self._life.show(number)
+        number, pid = self._holders.worker, os.getpid()
+        known = "SELECT 1 FROM workers WHERE id = ? AND pid = ?"
+        if number is None or not sql.execute(known, (number, pid)).fetchall():
+            number = self._register(sql, pid, now)
+            self._holders.worker = number  # before anybody can see it
         return number
 
+    def _register(self, sql: sqlite3.Connection, pid: int, now: int) -> int:
+        """Write a row for this process; its sign of life is shown before anybody else can see it."""
+        while True:
+            ((number,),) = sql.execute("INSERT INTO workers(host, pid, at) VALUES (?,?,?) RETURNING id",
+                                       (socket.gethostname(), pid, now)).fetchall()  # fmt: skip
+            # One that was taken back is given out again, while whoever had it may still show its sign.
+            if self._life.show(number):
+                return int(number)
+
     def lease(self, now: int, until: int | None) -> None:
-        worker = self._registered(now)
-        self._durably(lambda sql: sql.execute("UPDATE workers SET expires_at = ? WHERE id = ?", (until, worker)))
+        self._durably(
+            lambda sql: sql.execute(
+                "UPDATE workers SET expires_at = ? WHERE id = ?", (until, self._registered(sql, now))
+            )
+        )
 
     def version(self) -> int:
         ((others,),) = self._read("PRAGMA data_version")
@@ -163,14 +167,13 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
 
     def _claim(self, wanted: Callable[[sqlite3.Connection], Sequence[int]], now: int) -> list[Run]:
         """Take the runs of the rows that are wanted, as seen inside the transaction."""
-        worker = self._registered(now)
         taken: list[Run] = []
 
         def take(sql: sqlite3.Connection) -> list[Run]:
             rows = wanted(sql)
             if not rows:
                 return []
-            claims.take(sql, rows, worker)
+            claims.take(sql, rows, self._registered(sql, now))
             runs = [self._pinned_run(sql, row) for row in claims.rows_of(sql, rows)]
             for run in runs:
                 self._holders.take(run)  # before anybody can see it
@@ -178,9 +181,7 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
             return runs
 
         with self._letting_go(taken):
-            return self._durably(
-                take, lambda runs: all(self._holds(run, worker) for run in runs), lambda: self._forget(taken)
-            )
+            return self._durably(take, lambda runs: all(self._holds(run) for run in runs), lambda: self._forget(taken))
 
     def _forget(self, taken: Iterable[Run]) -> None:
         for run in taken:
@@ -197,9 +198,9 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
                     self.release(run, interrupted=False)
             raise
 
-    def _holds(self, run: Run, worker: int) -> bool:
+    def _holds(self, run: Run) -> bool:
         return bool(self._read("SELECT 1 FROM runs WHERE id = ? AND epoch = ? AND worker_id = ?",
-                               (run.row, run.epoch, worker)))  # fmt: skip
+                               (run.row, run.epoch, self._holders.worker)))  # fmt: skip
 
     def held(self, run_id: str, now: int = 0) -> bool:
         with translated(self.path):
