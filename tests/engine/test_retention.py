@@ -172,6 +172,17 @@ class TestRetention:
         assert (done.deleted, done.expired) == (told.deleted, told.expired)
         assert told.expired == {"work": 1}
 
+    def test_a_fork_outlives_the_run_that_it_branched_off(self, house: House) -> None:
+        engine = opened(house)
+        origin = run(engine, "ask")
+        fork = operations.fork(engine, origin.id, 2)
+        engine.signal(origin.id, "yes")
+        later(house, 30 * DAY)
+        assert operations.prune(engine).deleted == {("work", "succeeded"): 1}
+        assert not operations.replay(engine, fork.id).differences
+        engine.signal(fork.id, "yes")
+        assert [(one.id, one.status) for one in engine.resume(fork.id)] == [(fork.id, "succeeded")]
+
     def test_whoever_watches_is_told_how_far_it_is_after_every_step(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -10,6 +10,8 @@ from fsm.model.census import Count, Crossed, Deaths, Stay, Trouble
 from fsm.model.pause import Pause
 from fsm.model.run import PERSON, Rest, Run
 from fsm.store import Store
+from tests.store.contract_migration import Migration
+from tests.store.contract_past import rewound
 from tests.store.driving import AGAIN, DRAFTED, FETCHED, LOOP, REVIEW, Driver, failed
 from tests.store.processes import Line, children
 from tests.store.subject import Opener, Subject
@@ -214,7 +216,10 @@ class Lately(Subject):
         driver.commit(moves.cancel(driver.start(), driver.now, None, None))
         dead = driver.go(driver.start(), failed("Boom"))
         redrive(driver, dead)
-        assert [(stay.state, stay.visits) for stay in driver.store.lately(0).stays] == [("fetch", 1)]
+        live = driver.go(driver.start(), FETCHED)
+        driver.commit(rewound(driver, live, 1))
+        Migration().migrated(driver, driver.go(driver.start(), FETCHED))
+        assert [(stay.state, stay.visits) for stay in driver.store.lately(0).stays] == [("fetch", 3)]
 
     def test_a_visit_belongs_to_the_window_in_which_it_was_left(self, driver: Driver) -> None:
         run = driver.start()
@@ -236,6 +241,13 @@ class Lately(Subject):
             Deaths(first, 3, 0), Deaths(first + HOUR, 0, 1), Deaths(first + 3 * HOUR, 1, 1),
         )  # fmt: skip
         assert driver.store.lately(0, bucket_ms=5 * HOUR).deaths == (Deaths(first, 4, 2),)
+
+    def test_a_dead_letter_that_is_migrated_comes_no_second_time(self, driver: Driver) -> None:
+        dead = driver.go(driver.start(), FETCHED, failed("Boom"))
+        Migration().migrated(driver, dead)
+        lately = driver.store.lately(0, bucket_ms=10 * HOUR)
+        assert [(one.entered, one.left) for one in lately.deaths] == [(1, 0)]
+        assert lately.finished == 1
 
     def test_a_window_of_too_many_rows_begins_later_and_says_so(self, driver: Driver) -> None:
         run = driver.go(driver.start(LOOP), *[AGAIN] * 9)

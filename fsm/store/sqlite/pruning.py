@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fsm.store import ROWS_DELETED_MAX, Aged, Deleted
 from fsm.store.sqlite.base import Opened
+from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.pauses import PAUSED
 
 _OWNED = (
@@ -32,6 +33,12 @@ _STILL_ENDED = (
 )
 _OF_THESE = "run_id IN (SELECT value FROM json_each(?))"
 
+_WORKERS_MAX = 100
+_IDLE = """
+SELECT id, pid FROM workers w WHERE NOT EXISTS(SELECT 1 FROM runs WHERE worker_id = w.id AND status = 'running')
+ORDER BY id LIMIT ?
+"""
+
 _CHARS_PER_ROW = 4_000
 """A value counts as one row more for each page that it fills, since deleting it reads them all."""
 
@@ -42,14 +49,29 @@ _BYTES_PER_ROW = 1_000
 class Pruning(Opened):
     """The part of the store that finds runs by age and deletes them."""
 
+    _holders: Holders
+
     def aged(self, after: str, limit: int) -> list[Aged]:
         rows = self._read(_AGED, (after, limit))
         return [Aged._make((*row, bool(resting), bool(paused))) for *row, resting, paused in rows]
 
     def prune(self, runs: Sequence[Aged], *, rows_max: int = ROWS_DELETED_MAX) -> Deleted:
-        deleted = self._durably(lambda sql: _prune(sql, runs, rows_max), self._are_gone)
+        def delete(sql: sqlite3.Connection) -> Deleted:
+            self._forget_workers(sql)
+            return _prune(sql, runs, rows_max)
+
+        deleted = self._durably(delete, self._are_gone)
         self._connection.wrote(deleted.rows * _BYTES_PER_ROW)
         return deleted
+
+    def _forget_workers(self, sql: sqlite3.Connection) -> None:
+        """Delete the rows of workers that are dead and hold no run: each process that ever claimed one has left one."""
+        dead = [
+            (worker,)
+            for worker, pid in sql.execute(_IDLE, (_WORKERS_MAX,)).fetchall()
+            if worker != self._holders.worker and not self._life.shown(worker, pid)
+        ]
+        sql.executemany("DELETE FROM workers WHERE id = ?", dead)
 
     def _are_gone(self, deleted: Deleted) -> bool:
         return not any(self._read("SELECT 1 FROM runs WHERE uid = ?", (run_id,)) for run_id in deleted.ids)
