@@ -13,6 +13,7 @@ from fsm.operations.drop import drop
 from fsm.operations.effects import effects
 from fsm.operations.fork import fork
 from fsm.operations.history import history
+from fsm.operations.listing import listing
 from fsm.operations.migrate import migrate
 from fsm.operations.pause import pause
 from fsm.operations.prune import prune
@@ -33,6 +34,7 @@ __all__ = [
     "effects",
     "fork",
     "history",
+    "listing",
     "migrate",
     "pause",
     "prune",

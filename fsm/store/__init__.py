@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from fsm.model.census import Lately, Present
 from fsm.model.finding import Examined, Finding
+from fsm.model.listing import Page, Wanted
 from fsm.model.pause import PastPause, Pause
 from fsm.model.reason import Standing
 from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
@@ -126,6 +127,15 @@ class Store(Protocol):
     def runs(self, *, workflow: str | None = None, status: Status | None = None, state: str | None = None,
              limit: int = 50, before: str | None = None) -> list[Run]:  # fmt: skip
         """Return runs, newest first; `before` continues after the last of the previous page."""
+
+    def page(self, wanted: Wanted, limit: int, before: str | None = None, now: int = 0) -> Page:
+        """Return runs that are wanted, newest first, after looking at a bounded number of runs.
+
+        Args:
+            limit: how many at most, from 1.
+            before: continues after the last of the previous page.
+            now: by which leases are judged.
+        """
 
     def claimable(self, now: int, *, delayed: bool = False) -> list[str]:
         """Return the ids of the runs that could go on now: ready, due, or left behind by a dead process; none paused.

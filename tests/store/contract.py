@@ -11,6 +11,7 @@ from tests.store.contract_census import Lately, Present
 from tests.store.contract_claims import Claims
 from tests.store.contract_commits import Commits
 from tests.store.contract_crowds import Crowds
+from tests.store.contract_listing import Listing
 from tests.store.contract_migration import Migration
 from tests.store.contract_moves import Moves
 from tests.store.contract_past import Past
@@ -31,6 +32,7 @@ class Contract(
     Commits,
     Batches,
     Migration,
+    Listing,
     Moves,
     Past,
     Pauses,

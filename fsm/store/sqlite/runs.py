@@ -63,14 +63,6 @@ class Runs(Workflows):
         ((stored,),) = self._read("SELECT input_digest FROM runs WHERE id = ?", (run.row,))
         return bool(stored == input_digest(inputs))
 
-    def runs(self, *, workflow: str | None = None, status: Status | None = None, state: str | None = None,
-             limit: int = 50, before: str | None = None) -> list[Run]:  # fmt: skip
-        filters = {"name = ?": workflow, "status = ?": status, "state = ?": state, "uid < ?": before}
-        given = {condition: value for condition, value in filters.items() if value is not None}
-        condition = " AND ".join(given) or "1"
-        with translated(self.path):
-            return self._fetch(self.sql, f"{condition} ORDER BY uid DESC LIMIT ?", [*given.values(), limit])
-
     def pinned(self, digest: str, statuses: Collection[Status]) -> Iterator[Run]:
         number, after, wanted = self._number(digest), 0, json.dumps(sorted(statuses))
         while True:

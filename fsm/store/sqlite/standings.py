@@ -4,11 +4,10 @@ from fsm.kernel.fair import SUSPECT_CRASHES
 from fsm.model.pause import covering
 from fsm.model.reason import Holder, Standing
 from fsm.model.run import Run
-from fsm.store.sqlite.claims import Holders
+from fsm.store.sqlite.listing import Listing
 from fsm.store.sqlite.pauses import PAUSED, Pauses
 from fsm.store.sqlite.records import Records
 from fsm.store.sqlite.rows import TRANSITION_COLUMNS, transition_of
-from fsm.store.sqlite.runs import Runs
 from fsm.store.sqlite.versions import Versions
 
 _LOOKED_AT_MAX = 10_000
@@ -28,10 +27,8 @@ WHERE crashes >= {SUSPECT_CRASHES} AND id <> ?
 """  # noqa: S608
 
 
-class Standings(Records, Versions, Pauses, Runs):
+class Standings(Records, Versions, Pauses, Listing):
     """The part of the store that tells what runs wait for."""
-
-    _holders: Holders
 
     def standing(self, run_id: str, now: int) -> Standing:
         with self._snapshot():
