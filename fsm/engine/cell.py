@@ -25,6 +25,9 @@ from fsm.model.run import Failure, Succeeded
 LOADING_S = 300.0
 """How long a process may take to start and to import the module of an action."""
 
+_WAIT_MS_MAX = 2**31 - 1
+"""The longest wait that the system knows; after it, one looks again."""
+
 
 class Unbegun(Exception):
     """The process ended by itself before the action had begun; `code` is as in `died`."""
@@ -206,7 +209,7 @@ class Cell:
         """Return the next message; None where there is none whole in that time, or only a part of one so far."""
         if message := self._wire.take():
             return message
-        wait_ms = None if left_s is None or math.isinf(left_s) else math.ceil(left_s * 1_000)
+        wait_ms = None if left_s is None else min(math.ceil(left_s * 1_000), _WAIT_MS_MAX)
         ready = dict(self._poll.poll(wait_ms))
         # What was said before an end comes before it.
         if self._wire.fileno() in ready and not self._filled():

@@ -37,6 +37,9 @@ class TestLimits:
         assert yard.error(run)["class"] == "Timeout"
         assert yard.engine.history(run.id)[-1].transition.interrupted
 
+    def test_a_limit_in_years_is_one_too(self, yard: Yard) -> None:
+        assert yard.does("echo", 1, "timeout: 3000d, deadline: 3000d, heartbeat: 2000d, ").output == 1
+
     def test_prints_do_not_put_off_the_end(self, yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
         assert yard.error(yard.does("chatters", None, "timeout: 50ms, "))["class"] == "Timeout"
         assert "still here\n" in capsys.readouterr().err
