@@ -77,6 +77,7 @@ class Scale:
         processes: that are started for one median.
         crowd: runs that a worker is given at a time.
         idle_s: for how many seconds an idle worker is watched.
+        writing_s: for how many seconds processes write beside each other.
     """
 
     repetitions: int
@@ -88,11 +89,12 @@ class Scale:
     processes: int
     crowd: int
     idle_s: float
+    writing_s: float
 
 
-FULL = Scale(15, 250, 200, 10_000, 4_000, 1_000_000, 11, 2_000, 20.0)
-QUICK = Scale(5, 150, 100, 10_000, 2_000, 20_000, 5, 500, 5.0)
-LEAST = Scale(2, 30, 20, 200, 100, 50, 2, 20, 0.2)
+FULL = Scale(15, 250, 200, 10_000, 4_000, 1_000_000, 11, 2_000, 20.0, 5.0)
+QUICK = Scale(5, 150, 100, 10_000, 2_000, 20_000, 5, 500, 5.0, 2.0)
+LEAST = Scale(2, 30, 20, 200, 100, 50, 2, 20, 0.2, 0.2)
 """For the tests of the benchmarks: everything happens once, no figure means anything."""
 
 

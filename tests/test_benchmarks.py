@@ -36,6 +36,11 @@ FIGURES = {
     "crowd": [("µs", "at most 1.3x")],
     "process": [("ms", ""), ("calls/s", "")],
     "startup": [("ms", "at most 100"), ("ms", "at most 200"), ("ms", ""), ("", "at most 0")],
+    "writers": [
+        *[("", "at most 2x"), ("ms", "at most 50"), ("edges/s", "")] * 2,
+        ("", "at most 2x"),
+        ("ms", "at most 50"),
+    ],
 }
 
 

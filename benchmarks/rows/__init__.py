@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.figures import Figure, Scale
-from benchmarks.rows import crowd, inline, own, process, resume, size, startup, worker
+from benchmarks.rows import crowd, inline, own, process, resume, size, startup, worker, writers
 
 ROWS: Mapping[str, Callable[[Scale], Iterator[Figure]]] = {
     "inline": inline.measure,
@@ -14,5 +14,6 @@ ROWS: Mapping[str, Callable[[Scale], Iterator[Figure]]] = {
     "crowd": crowd.measure,
     "process": process.measure,
     "startup": startup.measure,
+    "writers": writers.measure,
 }
 """By the name that the command line takes."""
