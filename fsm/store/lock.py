@@ -1,8 +1,8 @@
 """Locks between processes: one writer at a time, and a sign of life for every worker.
 
-Both live in one file beside the database. The writer lock is `flock`: the kernel queues its waiters, so that
-writers share evenly, where SQLite's own busy wait starves some of them. The sign of life is a byte-range lock
-of an open file description at the worker's number: it goes with the process, however that dies.
+All live in one file beside the database. The writer lock is `flock`. What else is shown are byte ranges, locked for an
+open file description: a worker's sign of life is the byte at its number, and writers that wait stand in line far behind
+those. Either kind goes with its process, however that dies, and neither gets in the way of the other.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import fcntl
 import os
 import struct
 import sys
-import threading
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +20,13 @@ from fsm.errors import StoreBusy, StoreError
 PATIENCE_S = 30.0
 """How long a writer waits for its turn before it gives up with `StoreBusy`."""
 
+_SOON_NS, _LATE_NS = 50_000, 10_000_000
+"""How soon, and how late, a writer in line looks again."""
+
+_AWAKE_NS = 1_000_000_000
+"""A writer in line that has not looked for so long is stopped, and is overtaken."""
+
 _OFD = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")
-_RANGE = struct.Struct("hhqqi4x")
 
 
 class LockFile:
@@ -63,13 +68,43 @@ def _leave_to_parent() -> None:
 os.register_at_fork(after_in_child=_leave_to_parent)
 
 
+_RANGE = struct.Struct("hhqqi4x")
+_UNLOCKED = struct.pack("h", fcntl.F_UNLCK)
+_LINE_AT = 1 << 62  # numbers of workers stay below it
+
+
+def _asked(start: int, length: int) -> bytes:
+    return _RANGE.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+
+
+_LINE = _asked(_LINE_AT, 0)
+
+
+def _found(fd: int, asked: bytes) -> tuple[int, int] | None:
+    """Return start and length of a range that somebody else has locked, of those that overlap the one asked for."""
+    answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked)
+    if answer[:2] == _UNLOCKED:
+        return None
+    _, _, start, length, _ = _RANGE.unpack(answer)
+    return start, length
+
+
+def _lock(fd: int, kind: int, start: int, length: int) -> None:
+    """Lock a range, or unlock it; a length of 0 means all that follows."""
+    fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _RANGE.pack(kind, os.SEEK_SET, start, length, 0))
+
+
 class WriterLock:
-    """The turn to write; one per connection, so that threads of one process queue as processes do."""
+    """The turn to write; one per connection, so that threads of one process queue as processes do.
+
+    First come, first served: who finds it taken, or others in line, joins the line. A blocking `flock` knows no time
+    limit and keeps no order: whoever lets go and comes again at once is quicker than those that it woke.
+    """
 
     def __init__(self, path: Path, patience_s: float = PATIENCE_S) -> None:
         self.path = path
         self.patience_s = patience_s
-        self._file: LockFile | None = LockFile(path)
+        self._file = LockFile(path)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -84,73 +119,85 @@ class WriterLock:
         """Wait for the turn to write.
 
         Raises:
-            StoreBusy: another writer kept it for longer than `patience_s`; names its pid where it is known.
+            StoreBusy: it did not come within `patience_s`; names the pid of who has it, where that is known.
             StoreError: the lock file was deleted.
         """
-        file = self._file = self._file or LockFile(self.path)
-        try:
-            fcntl.flock(file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._queue(file)
-        file.guard()
+        fd = self._file.fd
+        if fd < 0:
+            raise StoreError(f"{self.path} is closed; open a new Engine")
+        if (_OFD and _found(fd, _LINE)) or not _taken(fd):
+            self._queue(fd)
+        self._file.guard()
 
     def release(self) -> None:
         """Let the turn go; without effect when it had not come."""
-        if self._file:
+        if self._file.fd >= 0:
             fcntl.flock(self._file.fd, fcntl.LOCK_UN)
 
-    def _queue(self, file: LockFile) -> None:
-        """Wait in the kernel's queue, on a thread, since a blocking `flock` knows no time limit."""
-        turn = _Turn(file)
+    def _queue(self, fd: int) -> None:
+        """Stand in line and look again and again, less often the longer nothing moves.
+
+        The first in line looks often enough to lose an eighth of a turn at most. The others only need to know in time
+        that they have become the first.
+        """
+        place = _Place(fd)
+        now = moved = place.came_ns
+        turn_ns, seen = 0, None
         try:
-            threading.Thread(target=turn.take, name="fsm-writer-turn", daemon=True).start()
-            turn.event.wait(self.patience_s)
+            while now - place.came_ns <= self.patience_s * 1e9:
+                ahead = place.ahead(now)
+                if ahead is None and _taken(fd):
+                    return
+                if ahead != seen:
+                    seen, moved, turn_ns = ahead, now, now - moved
+                pause_ns = (now - moved) // 8 if ahead is None else max(turn_ns // 2, (now - moved) // 4)
+                time.sleep(min(max(_SOON_NS, pause_ns), _LATE_NS) / 1e9)
+                now = time.monotonic_ns()
         finally:
-            came = turn.came_or_abandon()
-            if not came:
-                # The thread still waits on this description and closes it. Shared with a later turn, it would let
-                # that one's lock go.
-                self._file = None
-        if turn.error:
-            raise turn.error
-        if not came:
-            raise StoreBusy(
-                f"another process{_holder(file.fd)} has kept {self.path} locked for {self.patience_s:g} s; "
-                "if it is stopped or hangs, continue or end it and try again"
-            )
+            place.leave()
+        raise StoreBusy(
+            f"another process{_holder(fd)} has kept {self.path} locked for {self.patience_s:g} s; "
+            "if it is stopped or hangs, continue or end it and try again"
+        )
 
     def close(self) -> None:
-        if self._file:
-            self._file.close()
-            self._file = None
+        self._file.close()
 
 
-class _Turn:
-    """One place in the queue; whoever abandons it leaves the descriptor to the thread that waits."""
+class _Place:
+    """A place in line: a read lock from the instant that a writer came at to some time after its last look.
 
-    def __init__(self, file: LockFile) -> None:
-        self.file = file
-        self.event = threading.Event()
-        self.error: OSError | None = None
-        self._mutex = threading.Lock()
-        self._abandoned = False
+    Instants are bytes: the nanoseconds of a clock that all processes share. So a place tells who came before whom, and
+    that of a process that was stopped ends by itself. Where such locks do not exist, nobody is ahead of anybody.
+    """
 
-    def take(self) -> None:
-        try:
-            fcntl.flock(self.file.fd, fcntl.LOCK_EX)
-        except OSError as error:
-            self.error = error
-        with self._mutex:
-            if self._abandoned:
-                self.file.close()
-            else:
-                self.event.set()
+    def __init__(self, fd: int) -> None:
+        self.came_ns = time.monotonic_ns()
+        self._fd = fd
+        self._end_ns = 0
 
-    def came_or_abandon(self) -> bool:
-        """Return True when the turn has come; else give it up."""
-        with self._mutex:
-            self._abandoned = not self.event.is_set()
-            return not self._abandoned
+    def ahead(self, now_ns: int) -> int | None:
+        """Stay in line; return the place of one who came before and still waits, or None."""
+        if not _OFD:
+            return None
+        if now_ns > self._end_ns - _AWAKE_NS // 2:
+            self._end_ns = now_ns + _AWAKE_NS
+            _lock(self._fd, fcntl.F_RDLCK, _LINE_AT + self.came_ns, self._end_ns - self.came_ns)
+        found = _found(self._fd, _asked(_LINE_AT + self.came_ns - 1, 1))
+        return found[0] if found and sum(found) > _LINE_AT + now_ns else None
+
+    def leave(self) -> None:
+        if _OFD:
+            _lock(self._fd, fcntl.F_UNLCK, _LINE_AT, 0)
+
+
+def _taken(fd: int) -> bool:
+    """Take the turn, if nobody has it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _holder(fd: int) -> str:
@@ -180,7 +227,7 @@ class Life:
         """Hold the sign of life of `worker` until this process ends or `close`; False where another process does."""
         if _OFD:
             try:
-                fcntl.fcntl(self._file.fd, fcntl.F_OFD_SETLK, _RANGE.pack(fcntl.F_WRLCK, os.SEEK_SET, worker, 1, 0))
+                _lock(self._file.fd, fcntl.F_WRLCK, worker, 1)
             except (BlockingIOError, PermissionError):  # either says that the lock is taken
                 return False
         return True
@@ -198,9 +245,7 @@ class Life:
         """
         if not _OFD:
             return _pid_alive(pid)
-        asked = _RANGE.pack(fcntl.F_WRLCK, os.SEEK_SET, worker, 1, 0)
-        answer = _RANGE.unpack(fcntl.fcntl(self._file.fd, fcntl.F_OFD_GETLK, asked))
-        return bool(answer[0] != fcntl.F_UNLCK)
+        return _found(self._file.fd, _asked(worker, 1)) is not None
 
     def close(self) -> None:
         self._file.close()

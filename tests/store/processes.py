@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
+
+from fsm.store.lock import _LINE_AT, _OFD
 
 Line = Connection
 """One end of a pipe between two processes."""
@@ -26,6 +29,13 @@ def eventually(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.002)
+
+
+def in_line(place: Path) -> int:
+    """Return how many writers stand in line at a lock file."""
+    inode = str(place.stat().st_ino)
+    locks = [row.split() for row in Path("/proc/locks").read_text().splitlines()] if _OFD else []
+    return sum(row[1] == "OFDLCK" and row[-3].endswith(f":{inode}") and int(row[-2]) >= _LINE_AT for row in locks)
 
 
 def in_threads(count: int, work: Callable[[int], object]) -> None:

@@ -1,5 +1,6 @@
 """Many processes on one file: writers beside each other, forks, and the death of either side."""
 
+import mmap
 import os
 import signal
 import sqlite3
@@ -10,17 +11,20 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from multiprocessing import Pipe
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from fsm.errors import StoreBusy, StoreError
-from fsm.store.lock import WriterLock
+from fsm.store.lock import _OFD, WriterLock
 from fsm.store.sqlite import SqliteStore
 from tests.store.chain import breaks
 from tests.store.driving import AGAIN, DRAFTED, FETCHED, LOOP, Driver
-from tests.store.processes import Child, Line, children, eventually
+from tests.store.processes import Child, Line, children, eventually, in_line
 
 WRITERS, EDGES = 8, 60
+MEMORY = "/dev/shm"
+"""Where syncs are free, if it is there."""
 
 
 @pytest.fixture
@@ -76,6 +80,30 @@ def test_eight_writers_lose_nothing_and_break_no_chain(place: Path) -> None:
     store = SqliteStore(place)
     assert sorted(run.seq for run in store.runs()) == [EDGES + 1] * WRITERS
     store.close()
+
+
+def test_of_eight_writers_the_busiest_commits_at_most_twice_what_the_least_does(place: Path) -> None:
+    edges = memoryview(mmap.mmap(-1, 8 * WRITERS)).cast("q")
+    with TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else place.parent) as folder:
+        path = Path(folder) / "runs.db"
+
+        def write(number: int, line: Line) -> None:
+            driver = Driver(SqliteStore(path))
+            run = driver.start(LOOP)
+            line.send("here")
+            line.recv()
+            while sum(edges) < 4_000:
+                run = driver.go(run, AGAIN)
+                edges[number] += 1
+
+        with children(*[lambda line, number=number: write(number, line) for number in range(WRITERS)]) as all_of:
+            for child in all_of:
+                child.hears()
+            for child in all_of:
+                child.tell()
+            assert [child.ended() for child in all_of] == [0] * WRITERS
+        sound(path)
+    assert max(edges) <= 2 * min(edges), list(edges)
 
 
 def test_eight_threads_lose_nothing_and_break_no_chain(store: SqliteStore) -> None:
@@ -242,7 +270,7 @@ def test_what_a_killed_parent_held_is_free_though_its_forked_child_lives_on(
         if killed == "while it waits for its turn":
             with own._connection.transaction():
                 threading.Thread(target=lambda: Driver(own).start(), daemon=True).start()
-                eventually(lambda: any(thread.name == "fsm-writer-turn" for thread in threading.enumerate()))
+                eventually(lambda: in_line(place.with_name("runs.db-lock")) == int(_OFD))
                 fork_and_tell()
         fork_and_tell()
 
