@@ -24,7 +24,7 @@ ACTOR = "fsm"
 ENDED = ("succeeded", "failed", "cancelled")
 """The statuses that retention is about; dead runs are kept until somebody drops them."""
 
-_PAGE_RUNS = 500
+_PAGE_RUNS = 250
 _LOG = logging.getLogger("fsm")
 
 

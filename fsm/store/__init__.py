@@ -12,7 +12,7 @@ from fsm.model.reason import Standing
 from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
 from fsm.model.workflow import Edge, Workflow
 
-ROWS_DELETED_MAX = 2_000
+ROWS_DELETED_MAX = 1_000
 """How much one transaction deletes by default; other writers wait no longer than that takes."""
 
 

@@ -6,7 +6,7 @@ from fsm.errors import NotFound
 from fsm.kernel import moves
 from fsm.model.pause import Pause
 from fsm.model.run import Artifact, Run
-from fsm.store import Aged, Deleted, Store
+from fsm.store import ROWS_DELETED_MAX, Aged, Deleted, Store
 from tests.store.driving import AGAIN, DRAFTED, FETCHED, LOOP, Driver, failed
 from tests.store.subject import Subject
 
@@ -24,7 +24,7 @@ def aged(run: Run) -> Aged:
     )  # fmt: skip
 
 
-def prune(store: Store, *runs: Run, rows_max: int = 2_000) -> Deleted:
+def prune(store: Store, *runs: Run, rows_max: int = ROWS_DELETED_MAX) -> Deleted:
     return store.prune([aged(run) for run in runs], rows_max=rows_max)
 
 
@@ -104,9 +104,9 @@ class Pruning(Subject):
         assert driver.store.prune([]) == Deleted((), 0, is_whole=True)
 
     def test_a_long_run_that_is_dropped_is_cleared_by_prunes_to_come(self, driver: Driver) -> None:
-        long = driver.go(driver.start(LOOP), *[AGAIN] * 1_200, AGAIN._replace(outcome="success"))
+        long = driver.go(driver.start(LOOP), *[AGAIN] * 700, AGAIN._replace(outcome="success"))
         assert driver.store.delete([long]) == [long]
-        assert driver.store.prune([]) == Deleted((), long.seq + 1_201 - 2_000, is_whole=True)
+        assert driver.store.prune([]) == Deleted((), long.seq + 701 - ROWS_DELETED_MAX, is_whole=True)
         assert driver.store.prune([]) == Deleted((), 0, is_whole=True)
 
     def test_what_is_left_of_a_long_run_goes_before_the_next_run(self, driver: Driver) -> None:
