@@ -55,7 +55,19 @@ def classify(error: Exception) -> Failure:
     )
 
 
-def _traced(error: Exception) -> str:
+def ended(error: BaseException) -> Failure:
+    """Return the failure of an action that tried to end the process it runs in, as `sys.exit` does."""
+    name = type(error).__name__
+    return Failure(
+        name=name,
+        message=described(error) or name,
+        names=_names_of(type(error)),
+        interrupted=True,
+        traceback=described(error, _traced, _TRACEBACK_MAX),
+    )
+
+
+def _traced(error: BaseException) -> str:
     return "".join(traceback.format_exception(error, limit=-12))[-_TRACEBACK_MAX:]
 
 

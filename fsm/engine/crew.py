@@ -46,7 +46,11 @@ class Crew:
         self._done: dict[asyncio.AbstractEventLoop, list[tuple[_Entry, Returned | Raised | BaseException]]] = {}
         self._mutex = threading.Lock()
         self._threads = 0
-        self._is_growing = False
+        self._growing: asyncio.AbstractEventLoop | None = None
+
+    def allow(self, threads: int) -> None:
+        """Let there be that many threads at least, when they are needed."""
+        self._threads_max = max(self._threads_max, threads)
 
     async def perform(self, call: Call) -> Returned | Raised:
         """Make a call on a thread, within its limits; past them, or cancelled, the thread is left to itself."""
@@ -55,9 +59,8 @@ class Crew:
         self._entries.put(entry)
         if self._threads < AT_ONCE:
             self._add(1)
-        elif not self._is_growing and not self._entries.empty():
-            self._is_growing = True
-            loop.call_later(PATIENCE_S, self._grow, loop)
+        else:
+            self._grow_soon(loop)
         result = await limited(call, entry.ended, lambda: self._give_up(entry))
         if isinstance(result, BaseException):
             raise result
@@ -69,11 +72,19 @@ class Crew:
             if not entry.finished:
                 entry.given_up = True
                 self._threads -= 1
+        self._grow_soon(entry.ended.get_loop())
+
+    def _grow_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a loop look soon whether calls still wait, if one does now; one that was closed looks no more."""
+        if not self._entries.empty() and (self._growing is None or self._growing.is_closed()):
+            self._growing = loop
+            loop.call_later(PATIENCE_S, self._grow, loop)
 
     def _grow(self, loop: asyncio.AbstractEventLoop) -> None:
         waiting = self._entries.qsize()
-        self._is_growing = waiting > 0 and self._threads < self._threads_max
-        if self._is_growing:
+        is_growing = waiting > 0 and self._threads < self._threads_max
+        self._growing = loop if is_growing else None
+        if is_growing:
             self._add(min(waiting, self._threads_max - self._threads))
             loop.call_later(PATIENCE_S, self._grow, loop)
 

@@ -26,7 +26,7 @@ class Host(Caller, Protocol):
     def draw(self) -> float: ...
     async def commit(self, decision: Decision) -> Run: ...
     async def claim(self, run_id: str) -> Run | None: ...
-    async def release(self, run: Run, *, interrupted: bool) -> None: ...
+    async def release(self, run: Run, *, interrupted: bool, because: BaseException | None = None) -> None: ...
     async def sleep(self, delay_ms: int) -> None: ...
     def yields(self) -> bool: ...
 
@@ -55,11 +55,11 @@ async def drive(host: Host, flow: Workflow, run: Run, known: Known | None = None
                 return run._replace(status="ready")
     except LeaseLost:
         raise
-    except MissingAction:
-        await host.release(run, interrupted=False)
+    except MissingAction as error:
+        await host.release(run, interrupted=False, because=error)
         raise
-    except BaseException:  # Ctrl-C, cancellation, a full disk: whether the action had its effect is unknown
-        await host.release(run, interrupted=isinstance(flow.states[run.state], ActionState))
+    except BaseException as error:  # Ctrl-C, cancellation, a full disk: whether the action had its effect is unknown
+        await host.release(run, interrupted=isinstance(flow.states[run.state], ActionState), because=error)
         raise
     return run
 

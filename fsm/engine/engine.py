@@ -181,7 +181,7 @@ class Engine(Looking):
         """
         from asyncio import run  # noqa: PLC0415 - only where it is used
 
-        from fsm.engine.worker import until_told  # noqa: PLC0415
+        from fsm.engine.stopping import until_told  # noqa: PLC0415
 
         run(until_told(self._worker(concurrency, lease_s, grace_s, until)))
 

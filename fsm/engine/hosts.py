@@ -72,8 +72,10 @@ class Hosts:
                 f"concurrency must be at least 1, lease_s at least 1 and grace_s at least 0; they are {concurrency}, "
                 f"{lease_s:g} and {grace_s:g}"
             )
+        writer, crew = self._hands()
+        crew.allow(concurrency)
         worker = Worker(
-            self._store, self._registry, library, self._clock, self._cells, *self._hands(), concurrency=concurrency,
+            self._store, self._registry, library, self._clock, self._cells, writer, crew, concurrency=concurrency,
             lease_ms=int(lease_s * 1_000), grace_ms=int(grace_s * 1_000), until=until, sweep=sweep,
         )  # fmt: skip
         worker.telemetry = self._telemetry

@@ -98,7 +98,8 @@ class Inline(Common):
     async def claim(self, run_id: str) -> Run | None:
         return self.store.claim(run_id, self.now())
 
-    async def release(self, run: Run, *, interrupted: bool) -> None:
+    async def release(self, run: Run, *, interrupted: bool, because: BaseException | None = None) -> None:
+        del because
         self._release(run, interrupted=interrupted)
 
     async def sleep(self, delay_ms: int) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from fsm.actions.registry import Registry
@@ -17,7 +17,7 @@ from fsm.engine.cells import Cells
 from fsm.engine.crew import Crew
 from fsm.engine.inline import Common, Outside, Watch
 from fsm.engine.writer import Writer
-from fsm.errors import LeaseLost
+from fsm.errors import LeaseLost, StoreError
 from fsm.model.run import Decision, Failure, Run
 from fsm.store import Store
 
@@ -46,11 +46,19 @@ class Looped(Common):
         return await self.crew.perform(call)
 
     async def commit(self, decision: Decision) -> Run:
-        run = await self.writer.commit(decision)
+        try:
+            run = await self.writer.commit(decision)
+        except StoreError as error:
+            run = await self.insist(decision, error)
         if run is None:
             raise LeaseLost(f"run {decision.run.id} was taken by another process; this result was discarded")
         self.crossed(run)
         return run
+
+    async def insist(self, decision: Decision, error: StoreError) -> Run | None:
+        """Return what became of a decision that could not be written."""
+        del decision
+        raise error
 
     def crossed(self, run: Run) -> None:
         """Take note of a run that was committed."""
@@ -61,7 +69,8 @@ class Looped(Common):
             undo=lambda run: self._release(run, interrupted=False) if run else None,
         )
 
-    async def release(self, run: Run, *, interrupted: bool) -> None:
+    async def release(self, run: Run, *, interrupted: bool, because: BaseException | None = None) -> None:
+        del because
         await self.writer.do(lambda: self._release(run, interrupted=interrupted))
 
     async def sleep(self, delay_ms: int) -> None:
@@ -77,15 +86,20 @@ class Desk:
         self._told: dict[tuple[int, int], str] = {}
         self._lost: set[tuple[int, int, int]] = set()
 
+    def _read(self, read: Callable[[], T]) -> T:
+        """Read on the loop's own connection, or else on the writer's: one for each thread would be too many files."""
+        is_on_loop = asyncio._get_running_loop() is not None  # noqa: SLF001 - public in all but its name
+        return read() if is_on_loop else self._writer.wait(read)
+
     def checkpoint(self, run: Run, name: str) -> str | None:
-        return self._store.checkpoint(run, name)
+        return self._read(lambda: self._store.checkpoint(run, name))
 
     def save_checkpoint(self, run: Run, name: str, value: str) -> None:
         self._writer.wait(lambda: self._store.save_checkpoint(run, name, value))
 
     def last_beat(self, run: Run) -> Any:
         told = self._told.get((run.row, run.visit))
-        return self._store.last_beat(run) if told is None else json.loads(told)
+        return self._read(lambda: self._store.last_beat(run)) if told is None else json.loads(told)
 
     def beat(self, run: Run, detail: str | None, now: int) -> None:
         """Record a sign of life; on the loop itself without waiting, so that a lost lease shows at the next one."""

@@ -2,28 +2,30 @@
 
 import asyncio
 import logging
-import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, NamedTuple
 
+from fsm.actions.classify import ended
 from fsm.actions.registry import Registry
+from fsm.engine.call import Call, Raised, Returned
 from fsm.engine.cells import Cells
 from fsm.engine.crew import Crew
 from fsm.engine.drive import drive
 from fsm.engine.inline import Outside
 from fsm.engine.known import KEPT_CHARS_MAX, Known
+from fsm.engine.lease import Lease
 from fsm.engine.library import Library
 from fsm.engine.looped import Looped
 from fsm.engine.plan import plan_of
+from fsm.engine.switches import quick_switches
 from fsm.engine.writer import Writer
 from fsm.errors import DefinitionError, FSMError, LeaseLost, MissingAction, StoreError, UsageError
 from fsm.logs import about
 from fsm.model.definition import ActionState
 from fsm.model.pause import Pause, covering
-from fsm.model.run import Run
+from fsm.model.run import Decision, Run
 from fsm.model.workflow import Workflow, own_names
 from fsm.store import Claimed, Store
 
@@ -38,11 +40,11 @@ POLL_MS = 50
 DEAD_MS = 500
 """How often a look is taken for runs that a dead process left behind."""
 
-SWITCH_S = 0.000_5
-"""How long a thread that computes keeps the interpreter from the others: an action must not slow all runs down."""
+PATIENCE_MS = 5_000
+"""The longest wait before another attempt to write or to claim what could not be written or claimed."""
 
-HINDERED_S = 1.0
-"""How long to wait where the store cannot be used, before it is tried again."""
+SHUNNED_MS, SHUNNED_MAX_MS = 1_000, 60_000
+"""How long a run is left alone after a fault of the engine, at first and at most."""
 
 SWEEP_S = 60.0
 """How often a worker looks for runs that are kept no longer, the first time so long after its start: what is ready is
@@ -58,6 +60,23 @@ Until = Literal["stopped", "idle"]
 Sweep = Callable[[str], tuple[str | None, bool]]
 """One small step of retention: from the run to go on behind to the next such run, or None at the end, and whether it
 deleted anything."""
+
+
+class _Driven:
+    """A run that is driven: its workflow, and how it stood after its last commit here."""
+
+    __slots__ = ("flow", "run")
+
+    def __init__(self, flow: Workflow, run: Run) -> None:
+        self.flow = flow
+        self.run = run
+
+
+class _Shunned(NamedTuple):
+    """Until when a run is left alone, and for how long that was."""
+
+    until: int
+    delay_ms: int
 
 
 class Worker(Looped):
@@ -84,28 +103,70 @@ class Worker(Looped):
         self._grace_ms = grace_ms
         self._until = until
         self._sweep = sweep
-        self._driven: dict[asyncio.Task[None], int] = {}
-        self._runs: dict[int, tuple[Workflow, Run]] = {}
+        self._driven: dict[asyncio.Task[None], _Driven] = {}
         self._unable: set[tuple[str, str]] = set()
+        self._shunned: dict[int, _Shunned] = {}
         self._reads: dict[tuple[str, str], frozenset[str]] = {}
-        self._suspect: int | None = None
+        self._suspect: _Driven | None = None
         self._drains = False
         self._stopping = False
         self._last = ""
         self._is_behind = True
+        self._blind_ms = 0
+        self._unwritten = 0
         self._version = -1
         self._due_at: int | None = None
         self._dead_looked_at_s = 0.0
         self._woken: asyncio.Future[None] | None = None
+        self._lease = Lease(store, clock.now, lease_ms)
 
     # -- what the drive asks
 
     def yields(self) -> bool:
         return self._stopping or self._drains
 
+    async def call(self, call: Call) -> Returned | Raised:
+        """Make a call; one that would end the process, as `sys.exit` does, has failed: others have runs here, too."""
+        try:
+            return await super().call(call)
+        except Exception:
+            raise
+        except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                raise
+            return Raised(ended(error))
+
+    async def insist(self, decision: Decision, error: StoreError) -> Run | None:
+        """Try again for as long as nothing can be written: what an action has done is not to be done again for that."""
+        if not self._unwritten:
+            _LOG.warning("nothing can be written; what is in flight waits for it: %s", error)
+        self._unwritten += 1
+        delay_ms = POLL_MS
+        try:
+            while True:
+                await asyncio.sleep(delay_ms / 1_000)
+                delay_ms = min(delay_ms * 2, PATIENCE_MS)
+                with suppress(StoreError):
+                    return await self.writer.commit(decision)
+        finally:
+            self._unwritten -= 1
+
+    async def release(self, run: Run, *, interrupted: bool, because: BaseException | None = None) -> None:
+        """Give a run back; what keeps it from going on here is noted first, so that it is not claimed at once."""
+        if isinstance(because, MissingAction):
+            self._unable.add((run.digest, run.state))
+            _LOG.warning("run %s stays where it is: %s", run.id, because, extra=about(run))
+        elif isinstance(because, Exception):
+            self._shun(run, because)
+        await super().release(run, interrupted=interrupted)
+
     def crossed(self, run: Run) -> None:
-        self._runs[run.row] = self._runs[run.row][0], run
-        if run.row == self._suspect and run.crashes == 0:  # it got over what crashed it
+        driven = self._driven[asyncio.current_task()]  # type: ignore[index]
+        driven.run = run
+        if self._shunned:
+            self._shunned.pop(run.row, None)
+        if driven is self._suspect and run.crashes == 0:  # it got over what crashed it
             self._suspect = None
             self._wake()
 
@@ -117,27 +178,24 @@ class Worker(Looped):
         Raises:
             StoreError: the store cannot be used.
         """
-        life = _Life(self.store, self.clock.now, self._lease_ms)
-        before_s = sys.getswitchinterval()
         sweeping: asyncio.Future[None] | None = None
-        try:
-            sys.setswitchinterval(SWITCH_S)
-            await asyncio.to_thread(life.begin)
-            sweeping = asyncio.ensure_future(self._sweep_all(self._sweep)) if self._sweep else None
-            while not self._stopping:
-                claimed = await self._claim()
-                if self._until == "idle" and not claimed and not self._driven and not self._drains:
-                    break
-                await self._rest()
-            await self._finish()
-        finally:
-            if sweeping:
-                sweeping.cancel()
-            for task in self._driven:
-                task.cancel()
-            await asyncio.gather(*self._driven, return_exceptions=True)
-            await asyncio.to_thread(life.end)
-            sys.setswitchinterval(before_s)
+        with quick_switches():
+            try:
+                await asyncio.to_thread(self._lease.begin)
+                sweeping = asyncio.ensure_future(self._sweep_all(self._sweep)) if self._sweep else None
+                while not self._stopping:
+                    is_more = await self._claim()
+                    if self._until == "idle" and not is_more and not self._driven:
+                        break
+                    await self._rest()
+                await self._finish()
+            finally:
+                if sweeping:
+                    sweeping.cancel()
+                for task in self._driven:
+                    task.cancel()
+                await asyncio.gather(*self._driven, return_exceptions=True)
+                await asyncio.to_thread(self._lease.end)
 
     def stop(self) -> None:
         """Claim no more; runs are given back after the edge they are at. The second call interrupts actions too."""
@@ -148,66 +206,87 @@ class Worker(Looped):
         self._wake()
 
     async def _claim(self) -> bool:
-        """Claim as many runs as there is room for, if there may be any; return False where there were none."""
-        room = 1 if self._drains else self._concurrency - len(self._driven)
-        if room <= 0 or self._suspect is not None or (self._drains and self._driven) or not self._should_look():
-            return False
-        look_for_dead = time.monotonic() - self._dead_looked_at_s >= DEAD_MS / 1_000
+        """Claim as many runs as there is room for, if there may be any; return False where none is left to claim."""
         try:
-            claimed = await self.writer.do(
-                lambda: self.store.claim_some(
-                    room, self.now(), alone=not self._driven, after=self._last, unable=self._unable,
-                    look_for_dead=look_for_dead,
-                ),
-                undo=self._give_back,
-            )  # fmt: skip
+            should_look = self._should_look()
+            room = 1 if self._drains else self._concurrency - len(self._driven)
+            if room <= 0 or self._suspect:
+                return True
+            is_more = should_look and await self._take(room)
         except StoreError as error:
             _LOG.warning("no runs could be claimed: %s", error)
-            await asyncio.sleep(HINDERED_S)
-            return True  # there may be some
-        if look_for_dead:
-            self._dead_looked_at_s = time.monotonic()
-        self._last, self._is_behind = claimed.last, len(claimed.runs) == room
-        self._drains = claimed.suspects and not claimed.runs
-        if claimed.suspects and claimed.runs:
-            self._suspect = claimed.runs[0].row
-        self._begin(claimed.runs)
-        return bool(claimed.runs)
-
-    def _give_back(self, claimed: Claimed) -> None:
-        for run in claimed.runs:
-            self.store.release(run, interrupted=False)
+            self._version = -1
+            self._blind_ms = min(max(self._blind_ms * 2, POLL_MS), PATIENCE_MS)
+            return True
+        self._blind_ms = 0
+        return is_more
 
     def _should_look(self) -> bool:
         """Return whether there may be something to claim: seen before, come due, written by others, or left behind."""
-        try:
-            version = self.store.version()
-            if version != self._version:
-                self._version, self._due_at, self._is_behind = version, self.store.next_due(self.now()), True
-                self._stop_actions(self.store.pauses())
-        except StoreError as error:
-            _LOG.warning("the store cannot be read: %s", error)
-            return False
+        version = self.store.version()
+        if version != self._version:
+            self._version, self._is_behind = version, True
+            self._stop_actions(self.store.pauses())
         is_due = self._due_at is not None and self.now() >= self._due_at
-        return self._is_behind or is_due or time.monotonic() - self._dead_looked_at_s >= DEAD_MS / 1_000
+        return self._is_behind or is_due or self._looks_for_dead()
+
+    def _looks_for_dead(self) -> bool:
+        return self._until == "idle" or time.monotonic() - self._dead_looked_at_s >= DEAD_MS / 1_000
+
+    async def _take(self, room: int) -> bool:
+        """Claim runs and begin to drive them; return whether there were any, or are for somebody who drives nothing."""
+        now, is_alone, unable, look_for_dead = self.now(), not self._driven, set(self._unable), self._looks_for_dead()
+        shunned = [row for row, shunned in self._shunned.items() if shunned.until > now]
+        by_lease = self._lease.is_steady
+        claimed = await self.writer.do(
+            lambda: self.store.claim_some(
+                room, now, alone=is_alone, after=self._last, unable=unable, shunned=shunned,
+                look_for_dead=look_for_dead, by_lease=by_lease,
+            ),
+            undo=self._give_back,
+        )  # fmt: skip
+        if look_for_dead:
+            self._dead_looked_at_s = time.monotonic()
+        self._last, self._is_behind = claimed.last, claimed.suspects or len(claimed.runs) == room
+        self._drains = claimed.suspects and not claimed.runs
+        try:
+            later = [self.store.next_due(now), *(self._shunned[row].until for row in shunned)]
+            self._due_at = min((at for at in later if at is not None), default=None)
+            begun = [] if self._stopping else self._begin(claimed.runs)
+        except BaseException:
+            self.writer.soon(lambda: self._give_back(claimed), _ignored)
+            raise
+        if self._stopping:
+            await self.writer.do(lambda: self._give_back(claimed))
+        elif claimed.suspects and begun:
+            self._suspect = begun[0]
+        return claimed.suspects or bool(claimed.runs)
+
+    def _give_back(self, claimed: Claimed) -> None:
+        for run in claimed.runs:
+            self._release(run, interrupted=False)
 
     def _stop_actions(self, pauses: Sequence[Pause]) -> None:
         """Interrupt actions in flight that a pause stops: asynchronous ones, and those in a process of their own."""
         stopping = [pause for pause in pauses if pause.stops_actions]
-        for task, row in list(self._driven.items()) if stopping else ():
-            flow, run = self._runs[row]
-            state = flow.states[run.state]
+        for task, driven in self._driven.items() if stopping else ():
+            state = driven.flow.states[driven.run.state]
             action = self.registry.get(state.action) if isinstance(state, ActionState) else None
-            if action and (action.is_async or action.isolation == "process") and covering(stopping, run):
+            is_stoppable = action and (action.is_async or action.isolation == "process")
+            # Once is enough: the second time would interrupt what it cleans up.
+            if is_stoppable and covering(stopping, driven.run) and not task.cancelling():
                 task.cancel()
 
-    def _begin(self, runs: list[Run]) -> None:
+    def _begin(self, runs: list[Run]) -> list[_Driven]:
         flows = [(run, flow) for run in runs if (flow := self._flow(run))]
         known = self.store.values_of([(run, self._read_by(flow, run.state)) for run, flow in flows], KEPT_CHARS_MAX)
-        for (run, flow), texts in zip(flows, known, strict=True):
-            task = asyncio.get_running_loop().create_task(self._driving(flow, run, Known(self.store, run, texts)))
-            self._driven[task], self._runs[run.row] = run.row, (flow, run)
+        begun = [_Driven(flow, run) for run, flow in flows]
+        for driven, texts in zip(begun, known, strict=True):
+            drive = self._driving(driven, Known(self.store, driven.run, texts))
+            task = asyncio.get_running_loop().create_task(drive)
+            self._driven[task] = driven
             task.add_done_callback(self._ended)
+        return begun
 
     def _flow(self, run: Run) -> Workflow | None:
         """Return what a run is pinned to; one that this version cannot read is given back, and not taken again."""
@@ -216,7 +295,7 @@ class Worker(Looped):
         except (DefinitionError, UsageError) as error:
             _LOG.error("run %s cannot be driven: %s", run.id, error, extra=about(run))
             self._unable.add((run.digest, run.state))
-            self.writer.soon(lambda: self.store.release(run, interrupted=False), _ignored)
+            self.writer.soon(lambda: self._release(run, interrupted=False), _ignored)
             return None
 
     def _read_by(self, flow: Workflow, state_name: str) -> frozenset[str]:
@@ -230,39 +309,50 @@ class Worker(Looped):
             self._reads[flow.digest, state_name] = found
         return found
 
-    async def _driving(self, flow: Workflow, run: Run, known: Known) -> None:
+    async def _driving(self, driven: _Driven, known: Known) -> None:
         try:
-            await drive(self, flow, run, known)
+            await drive(self, driven.flow, driven.run, known)
         except LeaseLost as error:
-            _LOG.info("run %s was taken by somebody else: %s", run.id, error, extra=about(run))
-        except MissingAction as error:
-            self._unable.add((run.digest, self.store.get(run.id).state))
-            _LOG.warning("run %s stays where it is: %s", run.id, error, extra=about(run))
-        except FSMError as error:
-            _LOG.error("run %s was given back: %s", run.id, error, extra=about(run))
-            await asyncio.sleep(HINDERED_S)  # what hinders it, a full disk, may last
+            _LOG.info("run %s was taken by somebody else: %s", driven.run.id, error, extra=about(driven.run))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other runs go on
+            if not isinstance(error, MissingAction) and driven.run.row not in self._shunned:
+                self._shun(driven.run, error)
+
+    def _shun(self, run: Run, error: Exception) -> None:
+        """Leave a run alone after a fault that is none of its action, twice as long each time."""
+        before = self._shunned.get(run.row)
+        delay_ms = min(before.delay_ms * 2, SHUNNED_MAX_MS) if before else SHUNNED_MS
+        self._shunned[run.row] = _Shunned(self.now() + delay_ms, delay_ms)
+        trace = None if isinstance(error, FSMError) else error
+        _LOG.error("run %s was given back, and is taken again in %d s: %s: %s", run.id, delay_ms // 1_000,
+                   type(error).__name__, error, extra=about(run), exc_info=trace)  # fmt: skip
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        _, run = self._runs.pop(self._driven.pop(task))
-        if run.row == self._suspect:
+        driven = self._driven.pop(task)
+        if driven is self._suspect:
             self._suspect = None
         if not task.cancelled() and (error := task.exception()):
-            _LOG.error("run %s was given back: %r", run.id, error, extra=about(run), exc_info=error)
+            _LOG.error("run %s was left: %r", driven.run.id, error, extra=about(driven.run), exc_info=error)
         self._wake()
 
     # -- resting
 
+    @property
+    def _worth(self) -> int:
+        """For how many runs there has to be room until more are claimed."""
+        return max(self._concurrency // 8, 1)
+
     async def _rest(self) -> None:
         """Wait until there may be something to do: room for more that is known to be there, or time for a look."""
         room = self._concurrency - len(self._driven)
-        if self._is_behind and room >= max(self._concurrency // 8, 1) and self._suspect is None and not self._drains:
+        if self._is_behind and room >= self._worth and not (self._suspect or self._drains or self._blind_ms):
             await asyncio.sleep(0)
             return
         loop = asyncio.get_running_loop()
         self._woken = loop.create_future()
         # What is due and was not taken, nobody can take here: it is looked at again as often as anything else.
         left_ms = 0 if self._due_at is None else self._due_at - self.now()
-        delay_ms = min(left_ms, POLL_MS) if left_ms > 0 else POLL_MS
+        delay_ms = self._blind_ms or (min(left_ms, POLL_MS) if left_ms > 0 else POLL_MS)
         timer = loop.call_later(delay_ms / 1_000, self._wake, True)
         try:
             await self._woken
@@ -272,12 +362,7 @@ class Worker(Looped):
     def _wake(self, is_time: bool = False) -> None:
         """End the rest; where only a run has ended, once there is room worth a claim."""
         room = self._concurrency - len(self._driven)
-        worth_it = (
-            is_time
-            or self._stopping
-            or not self._driven
-            or (self._is_behind and room >= max(self._concurrency // 8, 1))
-        )
+        worth_it = is_time or self._stopping or not self._driven or (self._is_behind and room >= self._worth)
         if worth_it and self._woken and not self._woken.done():
             self._woken.set_result(None)
 
@@ -300,62 +385,6 @@ class Worker(Looped):
             await asyncio.wait(set(self._driven), timeout=self._grace_ms / 1_000)
 
 
-async def until_told(worker: Worker) -> None:
-    """Let a worker work until SIGTERM or Ctrl-C stops it, where the process can be told by signals."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    for number in numbers:
-        loop.add_signal_handler(number, worker.stop)
-    try:
-        await worker.work()
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
 def _ignored(error: BaseException | None) -> None:
     if error:
         _LOG.warning("%s", error)
-
-
-class _Life:
-    """A thread that extends the lease, so that a loop which is busy is not taken for dead."""
-
-    def __init__(self, store: Store, now: Callable[[], int], lease_ms: int) -> None:
-        self._store = store
-        self._now = now
-        self._lease_ms = lease_ms
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._extend_all, name="fsm-lease", daemon=True)
-
-    def begin(self) -> None:
-        """Take the lease, and extend it from now on. Raises StoreError."""
-        try:
-            self._extend()
-        finally:
-            self._store.leave()
-        self._thread.start()
-
-    def _extend(self) -> None:
-        now = self._now()
-        self._store.lease(now, now + self._lease_ms)
-
-    def _extend_all(self) -> None:
-        while not self._ended.wait(self._lease_ms / 3_000):
-            try:
-                self._extend()
-            except StoreError as error:
-                _LOG.warning("the lease could not be extended: %s", error)
-        self._store.leave()
-
-    def end(self) -> None:
-        """Stop extending; what this process drives otherwise is held for as long as it lives."""
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        try:
-            self._store.lease(self._now(), None)
-        except StoreError as error:
-            _LOG.warning("the lease could not be given back: %s", error)
-        finally:
-            self._store.leave()

@@ -6,16 +6,19 @@ answered after its own commit.
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar, cast
 
+from fsm.errors import StoreError
 from fsm.model.run import Decision, Run, Transition
 from fsm.store import Store
 
 T = TypeVar("T")
+_LOG = logging.getLogger("fsm")
 
 TOGETHER_MAX = 256
 """How many share a transaction at most, so that other writers get their turn."""
@@ -124,16 +127,29 @@ class Writer:
             if not decisions and len(works) == 1:  # alone, it may see that there is nothing to write
                 return [works[0]()]
             committed, answers = self._store.together(decisions, works)
-        except BaseException as error:  # noqa: BLE001 - goes to whoever asked
+        except StoreError as error:
             return [error] * len(entries)
+        except BaseException as error:  # noqa: BLE001 - goes to whoever asked
+            if len(entries) == 1:
+                return [error]
+            # One of them is not fit to be written. The others are, and nothing of it was.
+            return [self._written([entry])[0] for entry in entries]
         runs = iter([committed] * len(decisions) if isinstance(committed, Exception) else committed)
         others = iter(answers)
         found = [next(others) if entry.decision is None else next(runs) for entry in entries]
         if self._watch:
             for entry, run in zip(entries, found, strict=True):
                 if isinstance(run, Run) and entry.decision and entry.decision.transition:
-                    self._watch(run, entry.decision.transition)
+                    self._tell(self._watch, run, entry.decision.transition)
         return found
+
+    @staticmethod
+    def _tell(watch: Callable[[Run, Transition], None], run: Run, transition: Transition) -> None:
+        """Tell of a transition; what is raised there must not end this thread, on which everybody's writes depend."""
+        try:
+            watch(run, transition)
+        except BaseException:  # noqa: BLE001 - logged
+            _LOG.exception("what watches the transitions raised at run %s", run.id)
 
 
 def _answer(entries: list[_Entry], answers: list[Any]) -> None:

@@ -149,7 +149,7 @@ class Store(Protocol):
 
     def claim_some(
         self, limit: int, now: int, *, alone: bool, after: str = "", unable: Collection[tuple[str, str]] = (),
-        look_for_dead: bool = False,
+        shunned: Collection[int] = (), look_for_dead: bool = False, by_lease: bool = True,
     ) -> Claimed:  # fmt: skip
         """Take runs to drive: ready and due ones, of all workflows in turn, by priority and age in each.
 
@@ -161,7 +161,9 @@ class Store(Protocol):
             alone: whether the caller drives nothing.
             after: the workflow that was served last.
             unable: digests and states that the caller cannot perform.
+            shunned: rows of runs that are left out this time.
             look_for_dead: whether to look for runs left behind by the dead, too.
+            by_lease: whether who lives, and whose lease is over, counts as dead.
         """
 
     def lease(self, now: int, until: int | None) -> None:

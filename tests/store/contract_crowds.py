@@ -128,6 +128,16 @@ class Crowds(Subject):
         assert (further.status, further.state) == ("ready", "draft")
         assert ids(claim_some(driver, 1, unable=[(stuck[0].digest, "fetch")]).runs) == [further.id]
 
+    def test_a_run_that_is_shunned_is_left_out(self, driver: Driver, opened: Opener) -> None:
+        runs = [*self.many(driver, LOOP, 3), driver.go(driver.start(), UNAVAILABLE)]
+        assert runs[3].due_at is not None
+        driver.now = runs[3].due_at
+        die_holding(driver, opened, runs[1])
+        shunned = [runs[1].row, runs[2].row, runs[3].row]
+        claimed = driver.store.claim_some(9, driver.now, alone=True, shunned=shunned, look_for_dead=True)
+        assert ids(claimed.runs) == [runs[0].id]
+        assert sorted(ids(claim_some(driver, dead=True).runs)) == sorted(ids(runs[1:]))
+
     def test_a_run_of_a_text_that_is_hard_to_quote_comes_out_as_it_went_in(self, driver: Driver) -> None:
         keys = ["a\x00b", 'say "hi"', "back\\slash", "line\nbreak", "\u2028", "snow \u2603 \U0001f600", "[1,2]", "null"]
         runs = [driver.start(status="ready", key=key) for key in keys]
@@ -217,6 +227,29 @@ class Crowds(Subject):
         claimed = claim_some(driver, alone=False, dead=True)
         assert (ids(claimed.runs), claimed.suspects) == (ids(others), False)
 
+    def test_a_suspect_is_found_however_many_others_are_before_it(self, driver: Driver, opened: Opener) -> None:
+        self.many(driver, LOOP, 5, priority=9)
+        suspect = driver.start(LOOP, status="ready")
+        for _ in range(2):
+            die_holding(driver, opened, suspect)
+        driver.store.release(driver.claim(suspect), interrupted=True)
+        assert claim_some(driver, 1, alone=False) == Claimed([], suspects=True, last="")
+        assert ids(claim_some(driver, 1).runs) == [suspect.id]
+        assert len(claim_some(driver).runs) == 5
+
+    def test_a_suspect_that_waits_is_given_when_it_is_due(self, driver: Driver, opened: Opener) -> None:
+        run = driver.start(status="ready")
+        for _ in range(2):
+            die_holding(driver, opened, run)
+        (claimed,) = claim_some(driver, dead=True).runs
+        waiting = driver.go(claimed, UNAVAILABLE)
+        assert (waiting.status, waiting.crashes) == ("waiting", 2)
+        assert waiting.due_at is not None
+        assert claim_some(driver, alone=False) == Claimed([], suspects=False, last="")
+        driver.now = waiting.due_at
+        assert claim_some(driver, alone=False) == Claimed([], suspects=True, last="")
+        assert ids(claim_some(driver).runs) == [run.id]
+
     def test_a_run_that_crashed_once_is_no_suspect(self, driver: Driver, opened: Opener) -> None:
         runs = self.many(driver, LOOP, 2)
         die_holding(driver, opened, *runs)
@@ -305,6 +338,17 @@ class Crowds(Subject):
         assert driver.store.held(run.id, driver.now)
         assert claim_some(driver, dead=True).runs == []
         assert driver.go(claimed, FETCHED).status == "succeeded"
+
+    def test_a_caller_that_could_not_write_itself_takes_nobody_for_dead_by_a_lease(
+        self, driver: Driver, opened: Opener
+    ) -> None:
+        run, other = self.many(driver, LOOP, 2)
+        self.lease_of_another(driver, opened, run, driver.now + 1_000)
+        die_holding(driver, opened, other)
+        driver.now += 5_000
+        claimed = driver.store.claim_some(9, driver.now, alone=True, look_for_dead=True, by_lease=False)
+        assert ids(claimed.runs) == [other.id]
+        assert ids(claim_some(driver, dead=True).runs) == [run.id]
 
     # -- what there is to look for
 

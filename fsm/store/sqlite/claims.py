@@ -33,10 +33,17 @@ SELECT json_group_array(name) FROM found WHERE name IS NOT NULL
 """
 """The workflows with ready runs, by one step through the index for each, however many runs they have."""
 
+_FIRST_SUSPECT = """
+id = (SELECT min(id) FROM runs INDEXED BY runs_suspect
+  WHERE crashes >= 2 AND (status = 'ready' OR status = 'waiting' AND due_at <= ?) AND MAY)
+"""
+"""The oldest run that could go on and has crashed its process twice, however many others are before it."""
+
 _MAY = f"""
-NOT EXISTS(SELECT 1 FROM json_each(?) u WHERE u.value = runs.workflow_id || '/' || runs.state) AND NOT {PAUSED}
+NOT EXISTS(SELECT 1 FROM json_each(?) u WHERE u.value = runs.workflow_id || '/' || runs.state)
+AND runs.id NOT IN (SELECT value FROM json_each(?)) AND NOT {PAUSED}
 """  # noqa: S608 - the texts of this package
-"""Whether a run may be driven: the caller can perform its state, and no pause covers it."""
+"""Whether a run may be driven: the caller can perform its state and does not shun it, and no pause covers it."""
 
 
 class Holders:
@@ -98,28 +105,36 @@ def could_go_on(sql: sqlite3.Connection, holders: Holders, run_id: str, now: int
 
 
 def candidates(
-    sql: sqlite3.Connection, now: int, limit: int, orphans: Collection[int], unable: Collection[str]
-) -> list[Candidate]:
+    sql: sqlite3.Connection, now: int, limit: int, orphans: Collection[int], unable: Collection[str],
+    shunned: Collection[int],
+) -> list[Candidate]:  # fmt: skip
     """Return runs that could be claimed: of every workflow with ready ones the first, the due ones, and the orphans.
+
+    The first of those that have crashed their process twice is always among them.
 
     Args:
         limit: how many of each workflow, and how many due ones, at most.
         orphans: rows of runs whose holder is dead.
         unable: what the caller cannot perform, as "workflow_id/state".
+        shunned: rows of runs that are left out.
     """
-    lacking = json.dumps(sorted(unable))
+    paused = {name for (name,) in sql.execute("SELECT workflow FROM pauses WHERE state = ''")}
+    if "" in paused:
+        return []
+    lacking = (json.dumps(sorted(unable)), json.dumps(sorted(shunned)))
     found: list[tuple[Any, ...]] = []
     ((names,),) = sql.execute(_WORKFLOWS).fetchall()
-    for name in json.loads(names):
+    for name in set(json.loads(names)) - paused:  # many may be ready under a pause, and none is looked at
         found += _gathered(sql, f"status = 'ready' AND name = ? AND {_MAY} ORDER BY priority DESC, id LIMIT ?",
-                           (name, lacking, limit))  # fmt: skip
+                           (name, *lacking, limit))  # fmt: skip
     found += _gathered(sql, f"status = 'waiting' AND due_at <= ? AND {_MAY} ORDER BY due_at LIMIT ?",
-                       (now, lacking, limit))  # fmt: skip
+                       (now, *lacking, limit))  # fmt: skip
+    found += _gathered(sql, _FIRST_SUSPECT.replace("MAY", _MAY), (now, *lacking))
     if orphans:
         left = _gathered(sql, f"id IN (SELECT value FROM json_each(?)) AND status = 'running' AND {_MAY}",  # noqa: S608 - as above
-                         (json.dumps(sorted(orphans)), lacking))  # fmt: skip
+                         (json.dumps(sorted(orphans)), *lacking))  # fmt: skip
         found += [(row, name, priority, crashes + 1) for row, name, priority, crashes in left]
-    return [Candidate(*one) for one in found]
+    return list({one[0]: Candidate(*one) for one in found}.values())
 
 
 def _gathered(sql: sqlite3.Connection, condition: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:

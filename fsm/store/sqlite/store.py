@@ -142,13 +142,14 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
 
     def claim_some(
         self, limit: int, now: int, *, alone: bool, after: str = "", unable: Collection[tuple[str, str]] = (),
-        look_for_dead: bool = False,
+        shunned: Collection[int] = (), look_for_dead: bool = False, by_lease: bool = True,
     ) -> Claimed:  # fmt: skip
         lacking = [f"{self._known(digest)}/{state}" for digest, state in unable]
 
         def share(sql: sqlite3.Connection) -> Claimed:
-            dead = {row for _, row in claims.left_behind(sql, self._holders, now)} if look_for_dead else set()
-            found = claims.candidates(sql, now, limit, dead, lacking)
+            judged_at = now if by_lease else 0
+            dead = {row for _, row in claims.left_behind(sql, self._holders, judged_at)} if look_for_dead else set()
+            found = claims.candidates(sql, now, limit, dead, lacking, shunned)
             suspects = [one for one in found if one.crashes >= SUSPECT_CRASHES]
             chosen = suspects[:1] if alone and suspects else [] if suspects else fair_share(found, limit, after)
             return Claimed([one.row for one in chosen], bool(suspects), chosen[-1].workflow if chosen else after)
@@ -289,6 +290,7 @@ class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census
 
 def _refusal(decision: Decision, error: sqlite3.IntegrityError) -> Exception:
     row = decision.transition
-    if row is not None and "illegal transition" in str(error):
-        return IllegalTransition(row.source, row.event, [], "the store's law refused it")
+    if row is not None:
+        why = "" if "illegal transition" in str(error) else f": {error}"
+        return IllegalTransition(row.source, row.event, [], f"the store's law refused it{why}")
     return StoreError(f"the store refused a commit: {error}")

@@ -11,6 +11,8 @@ ALTER TABLE runs ADD COLUMN trace TEXT;
 
 DROP INDEX runs_ready;
 CREATE INDEX runs_ready ON runs(name, priority DESC, id) WHERE status = 'ready';
+-- Runs that may kill whoever drives them; few, so that whoever claims finds the first at once.
+CREATE INDEX runs_suspect ON runs(crashes) WHERE crashes >= 2;
 CREATE INDEX runs_dead ON runs(name, state, id) WHERE status = 'dead';
 -- With those that wait for somebody and no instant: every live run is in an index, so that none is counted by a scan.
 DROP INDEX runs_due;
