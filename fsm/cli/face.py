@@ -33,6 +33,7 @@ COMMANDS = {
     "rewind": "Take a run back to an earlier transition.",
     "fork": "Begin a new run where another one was.",
     "replay": "Rebuild runs from their ledgers, and compare.",
+    "audit": "Verify that the store holds what was committed.",
     "migrate": "Move runs to another version of their workflow.",
     "pause": "Hold back everything, a workflow, or a state of it.",
     "unpause": "End a pause.",

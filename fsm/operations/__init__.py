@@ -5,6 +5,7 @@ from fsm import operations
 operations.redrive(engine, run.id, actor="ana", reason="the card was renewed")
 """
 
+from fsm.operations.audit import audit
 from fsm.operations.backup import backup
 from fsm.operations.complete import complete
 from fsm.operations.dead_letters import dead_letters
@@ -26,6 +27,7 @@ from fsm.operations.watch import watch
 from fsm.operations.why import why
 
 __all__ = [
+    "audit",
     "backup",
     "complete",
     "dead_letters",

@@ -11,6 +11,10 @@ from fsm.model.pause import PastPause, Pause
 from fsm.model.reason import Standing
 from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
 from fsm.model.workflow import Edge, Workflow
+from fsm.store.stored import StoredArtifact, StoredRow, StoredRun, Stray
+
+ROWS_STORED_MAX = 500
+"""How many rows of a ledger are read at once; a read that lasts keeps a checkpoint waiting."""
 
 ROWS_DELETED_MAX = 1_000
 """How much one transaction deletes by default; other writers wait no longer than that takes."""
@@ -223,6 +227,31 @@ class Store(Protocol):
 
     def inputs(self, run: Run) -> dict[str, str]:
         """Return what a run was given at its start, by name, whatever an operator put in its place since."""
+
+    def stored_runs(self, after: int, limit: int) -> list[StoredRun]:
+        """Return a page of the rows of all runs as they are stored, by the store's own numbers, after one of these."""
+
+    def stored_run(self, run_id: str) -> StoredRun | None:
+        """Return the row of a run, by its whole id, as it is stored."""
+
+    def stored_rows(
+        self, run: int, after: int, limit: int = ROWS_STORED_MAX
+    ) -> tuple[list[StoredRow], list[StoredArtifact]]:
+        """Return a page of a run's ledger as it is stored, and the artifacts in it that name no row of it.
+
+        Args:
+            run: the store's own number.
+            after: the seq of the last row of the page before; the first page begins after 0.
+        """
+
+    def stored_artifacts(self, run: int, after: int, last: int, name: str | None = None) -> list[StoredArtifact]:
+        """Return a run's artifacts, or those of one name, as they are stored; their seq is in (after, last]."""
+
+    def strays(self, run: int) -> list[Stray]:
+        """Return the rows that lie beyond a run's last transition, or before its first."""
+
+    def orphans(self) -> Iterator[Stray]:
+        """Yield the rows of runs that are not there, and that nobody deleted."""
 
     def last_failure(self, run: Run) -> Transition | None:
         """Return the run's latest row that is an error edge or a fault, or None.

@@ -21,7 +21,12 @@ def digest_of(value: str | None) -> bytes:
 
 def genesis(run_id: str, workflow_digest: str, inputs: Iterable[Artifact]) -> bytes:
     """Return the head of a run before its first transition: who it is and what it was given."""
-    parts = [run_id, workflow_digest, *(f"{name}={digest_of(value).hex()}" for name, value in sorted(inputs))]
+    return origin(run_id, workflow_digest, [(name, digest_of(value)) for name, value in inputs])
+
+
+def origin(run_id: str, workflow_digest: str, inputs: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return `genesis`, from the digests of the inputs."""
+    parts = [run_id, workflow_digest, *(f"{name}={digest.hex()}" for name, digest in sorted(inputs))]
     return sha256("\n".join(parts).encode()).digest()
 
 

@@ -11,6 +11,7 @@ from tests.store.contract_census import Lately, Present
 from tests.store.contract_claims import Claims
 from tests.store.contract_commits import Commits
 from tests.store.contract_crowds import Crowds
+from tests.store.contract_ledgers import Ledgers
 from tests.store.contract_listing import Listing
 from tests.store.contract_migration import Migration
 from tests.store.contract_moves import Moves
@@ -35,6 +36,7 @@ class Contract(
     Listing,
     Moves,
     Past,
+    Ledgers,
     Pauses,
     Records,
     Removal,

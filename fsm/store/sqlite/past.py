@@ -12,7 +12,7 @@ from fsm.store.sqlite.rows import TRANSITION_COLUMNS, transition_of
 _LATEST = "FROM artifacts WHERE run_id = ? AND name = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
 """One step down an index, however many values there are."""
 
-_NAMES = """
+NAMES = """
     WITH RECURSIVE names(name) AS (
       SELECT min(name) FROM artifacts WHERE run_id = :run
       UNION ALL SELECT (SELECT min(name) FROM artifacts WHERE run_id = :run AND name > names.name) FROM names
@@ -44,7 +44,7 @@ class Past(Opened):
         )  # fmt: skip
 
     def _names(self, run: Run) -> list[str]:
-        return [name for (name,) in self._read(_NAMES, {"run": run.row})]
+        return [name for (name,) in self._read(NAMES, {"run": run.row})]
 
     def _written(self, run: Run, seq: int) -> dict[str, bytes | None]:
         written: dict[str, bytes | None] = {}

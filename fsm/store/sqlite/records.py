@@ -10,6 +10,7 @@ from fsm.model.run import Artifact, Kept, Run
 from fsm.store import Written
 from fsm.store.sqlite.base import Opened
 from fsm.store.sqlite.edges import store_signal
+from fsm.store.sqlite.past import NAMES
 from fsm.store.sqlite.pauses import PAUSED
 from fsm.store.sqlite.rows import TRANSITION_COLUMNS, transition_of
 
@@ -67,10 +68,12 @@ class Records(Opened):
         if not page:
             return []
         written: dict[int, list[Artifact]] = {}
-        for seq, name, value in self._read(
-            "SELECT seq, name, value FROM artifacts WHERE run_id = ? AND seq > ? AND seq <= ? ORDER BY id",
-            (number, after, page[-1].seq),
-        ):
+        found: list[tuple[int, int, str, str | None]] = []
+        for (name,) in self._read(NAMES, {"run": number}):  # by an index that begins with run and name
+            found += self._read("SELECT id, seq, name, value FROM artifacts "
+                                "WHERE run_id = ? AND name = ? AND seq > ? AND seq <= ?",
+                                (number, name, after, page[-1].seq))  # fmt: skip
+        for _, seq, name, value in sorted(found):
             written.setdefault(seq, []).append(Artifact(name, value))
         return [Written(row, tuple(written.get(row.seq, ()))) for row in page]
 

@@ -51,8 +51,11 @@ class Runs(Workflows):
         if not run.is_final:
             return run
         row = sql.execute("SELECT detail FROM transitions WHERE run_id = ? AND seq = ?", (run.row, run.seq)).fetchone()
-        detail = json.loads(row[0]) if row and row[0] else {}
-        return run._replace(output=detail.get("output"), reason=detail.get("reason"))
+        try:
+            detail = json.loads(row[0]) if row and row[0] else {}
+            return run._replace(output=detail.get("output"), reason=detail.get("reason"))
+        except (ValueError, AttributeError):  # one damaged row must not hide all other runs
+            return run._replace(reason=f"transition {run.seq} cannot be read; `fsm audit {run.id}` says more")
 
     def find(self, workflow: str, key: str) -> Run | None:
         with translated(self.path):

@@ -19,6 +19,7 @@ from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.connection import translated
 from fsm.store.sqlite.edges import Prepared
 from fsm.store.sqlite.examination import Examination
+from fsm.store.sqlite.ledgers import Ledgers
 from fsm.store.sqlite.past import Past
 from fsm.store.sqlite.present import Now
 from fsm.store.sqlite.pruning import Pruning
@@ -26,7 +27,7 @@ from fsm.store.sqlite.removal import Removal
 from fsm.store.sqlite.soundness import Soundness
 
 
-class SqliteStore(Examination, Soundness, Past, Removal, Pruning, Backup, Census, Now):
+class SqliteStore(Examination, Soundness, Past, Ledgers, Removal, Pruning, Backup, Census, Now):
     """A `Store` in one file.
 
     Raises:
