@@ -79,9 +79,7 @@ def _back(
     """Return the state to go back to, the visit of it, the row that says so, and whether its effect is unknown."""
     if at is None:
         assert failed is not None
-        if failed.source not in flow.states:
-            raise IllegalTransition(run.state, "redrive", [], f'version {flow.version} has no state "{failed.source}", '
-                                    "which failed; name another one that the run has been in")  # fmt: skip
+        require_there(flow, run, failed, "redrive")
         state, visit, of_seq, unknown = failed.source, failed.visit, failed.seq, failed.interrupted
     else:
         places = sorted(name for name in visited if name in flow.states and not isinstance(flow.states[name], EndState))
@@ -93,6 +91,13 @@ def _back(
         unknown = failed.interrupted if failed and failed.visit == visit else isinstance(flow.states[at], ActionState)
     # Where a person would be asked, the redrive is the answer.
     return state, visit, of_seq, unknown and getattr(flow.states[state], "interrupted", "repeat") != "ask"
+
+
+def require_there(flow: Workflow, run: Run, failed: Transition, event: str) -> None:
+    """Make sure that the version which a run was moved to still has the state that failed. Raises IllegalTransition."""
+    if failed.source not in flow.states:
+        raise IllegalTransition(run.state, event, [], f'version {flow.version} has no state "{failed.source}", which '
+                                "failed; redrive the run at another one that it has been in")  # fmt: skip
 
 
 def _not_redrivable(run: Run, at: str | None) -> str:

@@ -21,10 +21,11 @@ def complete(
     text = dump(value, Any)
 
     def move(run: Run) -> Decision:
+        flow = engine.workflow(run)
         failed = None if moves.asks_person(run) else engine.store.last_failure(run)
+        if failed:
+            moves.require_there(flow, run, failed, "complete")
         values = engine.values(run, failed.source if failed else run.state)
-        return moves.complete(
-            engine.workflow(run), run, failed, outcome, text, engine.clock.now(), actor, reason, values
-        )
+        return moves.complete(flow, run, failed, outcome, text, engine.clock.now(), actor, reason, values)
 
     return engine.move(run_id, move)

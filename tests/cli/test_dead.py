@@ -2,9 +2,13 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
+from fsm import operations
+from fsm.engine.engine import Engine
+from fsm.model.run import Run
 from tests.cli.conftest import Desk
 
 
@@ -173,6 +177,23 @@ class TestRedrive:
         code, _, err = desk.fsm("dead", "redrive", *words)
         assert code == 2
         assert "name one RUN, or --workflow NAME" in err or "--state goes with --workflow" in err
+
+    def test_an_interruption_keeps_what_was_done_and_says_how_far_it_came(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        runs = broken(desk, "broken", "broken")
+        redrive = operations.redrive
+
+        def interrupted(engine: Engine, run_id: str, **more: Any) -> Run:
+            if run_id == runs[0]:
+                raise KeyboardInterrupt
+            return redrive(engine, run_id, **more)
+
+        monkeypatch.setattr(operations, "redrive", interrupted)
+        code, out, err = desk.fsm("dead", "redrive", "--all", "--json")
+        assert (code, [one["id"] for one in json.loads(out)]) == (130, [runs[1]])
+        assert "interrupted after 1 of 2; what was done stays done: repeat it for the rest" in err
+        assert states(desk) == {runs[0]: "dead", runs[1]: "ready"}
 
 
 class TestDrop:

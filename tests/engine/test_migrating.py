@@ -8,6 +8,7 @@ import pytest
 import fsm
 from fsm import operations
 from fsm.engine.engine import Engine
+from fsm.kernel.migration import migrate
 from fsm.operations.migrate import Migrated
 from fsm.operations.migration import Migration
 from tests.engine.builders import House, events, named
@@ -176,6 +177,54 @@ class TestTheMove:
         run = started(engine, "busy")
         assert (run.version, run.state, run.status) == (2, "human", "waiting")
         assert engine.artifacts(run)["text"] == "de: read at last"
+
+    def test_a_run_whose_failed_state_is_gone_goes_on_from_another_one_that_it_has_been_in(
+        self, house: House, office: Office
+    ) -> None:
+        """Checks would not let it be moved so; the store may have been by something else."""
+        engine = engine_of(house, office, FIRST, SECOND)
+        run = started(engine, "broken")
+        old, new = engine.workflow(run), engine.library.newest("intake", 2)
+        assert new
+        engine.store.save(new, SECOND, engine.clock.now())
+        states = {"fetch": "fetch", "lost": "lost"}
+        engine.store.map_states(old.digest, new.digest, states)
+        failed, visited = engine.store.last_failure(run), engine.store.visited(run)
+        engine.move(run.id, lambda run: migrate(old, new, run, states, visited, failed, 1, None, None))
+        with pytest.raises(fsm.IllegalTransition, match='version 2 has no state "ocr", which failed'):
+            operations.redrive(engine, run.id)
+        with pytest.raises(fsm.IllegalTransition, match='version 2 has no state "ocr", which failed'):
+            operations.complete(engine, run.id, "text", actor="ana")
+        office.repaired = True
+        operations.redrive(engine, run.id, at="fetch", changes={"language": "en"})
+        assert engine.resume()[0].state == "human"
+
+    def test_runs_that_a_worker_drives_meanwhile_all_end_as_they_would_have(self, house: House, office: Office) -> None:
+        fetched: list[str] = []
+
+        def fetch(uri: str, ctx: fsm.Context) -> str:
+            ctx.once("fetched", lambda: fetched.append(uri))
+            return f"page of {uri}"
+
+        human = "human: {signal: {accept: done}, writes: verdict, error: lost}"
+        for version, text in ((1, FIRST), (2, SECOND)):
+            house.define(text.replace(human, "human: {switch: [{else: done}], error: lost}"), f"v{version}.yaml")
+        actions = named("i.fetch", fetch), named("i.ocr", office.ocr), named("i.scan", office.scan)
+        engine, other = house.engine(*actions), house.engine(*actions)
+        runs = [engine.start("intake", {"uri": f"{n}.pdf"}, version=1) for n in range(40)]
+        worker = threading.Thread(target=lambda: engine.work(until="idle"))
+        worker.start()
+        moves = 0
+        while worker.is_alive():
+            moves += len(operations.migrate(other, "intake", 1, 2, states=MAP, running=True, where_possible=True).moved)
+        worker.join()
+        engine.work(until="idle")
+        assert {engine.get(run.id).status for run in runs} == {"succeeded"}
+        assert sum(events(engine, run).count("migrate") for run in runs) == moves
+        for run in runs:
+            assert breaks(house.store, run.id) == []
+            assert operations.replay(engine, run.id).differences == ()
+        assert set(fetched) == {f"{n}.pdf" for n in range(40)}
 
 
 class TestWhoIsMoved:

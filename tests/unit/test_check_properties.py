@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from fsm.checks import check_text
 from fsm.checks.case import Case
+from fsm.checks.migration import Crossing
 from fsm.diagnostics import Severity
-from fsm.model.workflow import START, Edge
+from fsm.model.definition import EndState
+from fsm.model.migration import Standing
+from fsm.model.workflow import START, Edge, writes_of
 from fsm.source import read
 from tests.strategies import sound_definitions, to_yaml
 
@@ -175,3 +178,69 @@ def test_a_damaged_text_never_breaks_the_checker(definition: Values, data: st.Da
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200)))
 def test_any_text_at_all_is_answered_with_findings(text: str | bytes) -> None:
     assert check_text(text, "any.yaml")[1]
+
+
+def crossing(definition: Values) -> tuple[Case, Crossing]:
+    """Return a definition, and the way from it to a later version that is the same but for its number."""
+    old, new = read(to_yaml(definition), "old.yaml"), read(to_yaml({**definition, "version": 10_000}), "new.yaml")
+    assert old.workflow
+    assert new.workflow
+    states = {name: name for name in new.workflow.states}
+    return Case(new, new.workflow), Crossing(old.workflow, new.workflow, states, None)
+
+
+def standing(case: Case, state: str, written: set[str]) -> Standing:
+    is_end = isinstance(case.workflow.states[state], EndState)
+    return Standing(state, "dead" if is_end else "ready", None if is_end else state, frozenset(written), 1)
+
+
+def names(case: Case) -> list[str]:
+    return sorted(case.workflow.artifacts | {"error"})
+
+
+def certain(case: Case, state: str) -> set[str]:
+    """Return the names that are written on every path into a state."""
+    return {name for name in names(case) if case.flow.is_certain(name, state)}
+
+
+@slow
+@given(sound_definitions())
+def test_nothing_is_in_the_way_of_a_version_that_changes_nothing(definition: Values) -> None:
+    case, way = crossing(definition)
+    for state in case.workflow.states:
+        assert way.obstacles(standing(case, state, certain(case, state))) == ()
+
+
+@slow
+@given(sound_definitions(), st.data())
+def test_what_a_run_lacks_is_in_the_way_exactly_where_a_path_reads_it_unwritten(
+    definition: Values, data: st.DataObject
+) -> None:
+    case, way = crossing(definition)
+    state = data.draw(st.sampled_from([name for name in case.workflow.states if case.network.leaving[name]]))
+    lost = set(data.draw(st.lists(st.sampled_from(names(case)), unique=True)))
+    held = certain(case, state) - lost
+    found = {one.message.partition('"')[2].partition('"')[0] for one in way.obstacles(standing(case, state, held))}
+    fields = case.workflow.definition.input
+    inputs = {name for name, field in fields.items() if field.required and name not in held}
+    assert found == inputs | {
+        name for name in names(case) if name not in fields and _read_bare(case, state, name, held)
+    }
+
+
+def _read_bare(case: Case, start: str, name: str, held: set[str]) -> bool:
+    """Return whether some path from a state reads a name before it is written; found by walking every edge."""
+    if name in held:
+        return False
+    seen, ways = set(), [start]
+    while ways:
+        state = ways.pop()
+        if state in seen:
+            continue
+        seen.add(state)
+        own = writes_of(state, case.workflow.states[state])
+        for one in case.reads[state]:
+            if one.name == name and one.needed and not (name == own and one.path[0] == "ensure"):
+                return True
+        ways += [edge.target for edge in case.network.leaving[state] if case.flow.written(edge) != name]
+    return False
