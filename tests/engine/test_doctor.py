@@ -176,6 +176,10 @@ class TestLedgers:
         found = ward.damaged(f"DELETE FROM transitions WHERE run_id = {RUN} AND seq = 3")
         assert kinds(found) == {"ledger-gap": 1, "ledger-differs": 1}
 
+    def test_a_row_in_another_place_is_found_though_there_are_as_many(self, ward: Ward) -> None:
+        found = ward.damaged(f"UPDATE transitions SET seq = 50 WHERE run_id = {RUN} AND seq = 2")
+        assert only(found, "ledger-gap").message == "3 transitions are expected; there are 3, from 1 to 50"
+
     def test_a_run_without_any_ledger_is_found(self, ward: Ward) -> None:
         found = ward.damaged(f"DELETE FROM transitions WHERE run_id = {RUN}")
         assert kinds(found) == {"ledger-gap": 1, "ledger-differs": 1}
@@ -245,6 +249,34 @@ class TestReasons:
         operations.unpause(ward.engine, "review", "human")
         assert kinds(ward.doctor()) == {}
         assert ward.engine.get(ward.signal.id).status == "ready"
+
+    def test_a_signal_in_the_inbox_of_a_run_that_is_due_is_looked_at_by_whoever_takes_it(
+        self, ward: Ward, house: House
+    ) -> None:
+        damage(ward.path, "INSERT INTO signals(run_id, name, payload, at) "
+               "SELECT id, 'accept', '\"x\"', 1 FROM runs WHERE state = 'human'")  # fmt: skip
+        assert ward.signal.due_at is not None
+        house.clock.instant = ward.signal.due_at
+        assert kinds(ward.doctor()) == {}
+
+    def test_signals_that_several_must_send_lie_there_until_enough_of_them_came(self, house: House) -> None:
+        house.define("""
+            workflow: vote
+            version: 1
+            start: ask
+            states:
+              ask: {signal: {yes: {to: done, count: 2}}, deadline: 1h, error: done}
+              done: {end: success}
+        """)
+        engine = house.engine()
+        run = engine.run("vote")
+        engine.signal(run.id, "yes", actor="ana")
+        assert kinds(operations.doctor(engine)) == {}
+        put = "INSERT INTO signals(run_id, name, payload, at, actor) SELECT id, 'yes', 'null', 1, "
+        damage(house.store, f"{put} 'ana' FROM runs")
+        assert kinds(operations.doctor(engine)) == {}
+        damage(house.store, f"{put} 'bo' FROM runs")
+        assert only(operations.doctor(engine), "signal-unseen").run_id == run.id
 
 
 CHANGES = (

@@ -63,8 +63,8 @@ class Standings(Subject):
         assert driver.store.standing(run.id, driver.now).workers == 0
 
     def test_the_place_of_a_ready_run_is_behind_the_older_ones_of_its_workflow(self, driver: Driver) -> None:
-        runs = [driver.start(status="ready") for _ in range(3)]
         driver.start(LOOP, status="ready")
+        runs = [driver.start(status="ready") for _ in range(3)]
         places = [driver.store.standing(run.id, driver.now).ahead for run in runs]
         assert places == [0, 1, 2]
         driver.claim(runs[0])
