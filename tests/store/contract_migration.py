@@ -153,7 +153,8 @@ class Migration(Subject):
         moved = self.migrated(driver, self.dead_in(driver))
         failure = driver.store.last_failure(moved)
         move = moves.complete(driver.flow(moved), moved, failure, "success", '"a text"', driver.now, "ana", None, {})
-        for changed in ({"of_seq": 2}, {"of_seq": 4}, {"target": "pause"}, {"target": "done"}, {"actor": None}):
+        for changed in ({"of_seq": 2}, {"of_seq": 4}, {"target": "pause"}, {"target": "done"}, {"target": "compose"},
+                        {"actor": None}):  # fmt: skip
             self.illegal(driver, altered(move, **changed))
         done = driver.commit(move)
         assert (done.state, done.status) == ("human", "waiting")
@@ -277,6 +278,32 @@ class Migration(Subject):
         with pytest.raises(Exception, match="refused"):
             driver.store.commit([move])
         assert driver.store.get(move.run.id) == before
+
+    def test_a_dead_run_goes_to_no_other_kind_of_end(self, driver: Driver) -> None:
+        run, new = self.dead_in(driver), self.saved(driver, SECOND)
+        states = self.mapped(driver, run, new, draft="compose", lost="rejected")
+        with pytest.raises(IllegalTransition, match='"lost" would become "rejected"'):
+            self.move(driver, run, new, states)
+        move = self.move(driver, run, new, {**states, "lost": "parked"})
+        self.illegal(driver, altered(move, target="rejected", status="failed"))
+        self.illegal(driver, altered(move, target="rejected"))
+
+    def test_what_a_run_left_behind_names_no_visit(self, driver: Driver) -> None:
+        """The law looks for the names of visits in the detail of a migration, where an output may stand too."""
+        run, new = self.dead_in(driver), self.saved(driver, SECOND)
+        states = self.mapped(driver, run, new, draft="compose", lost="parked")
+        move = self.move(driver, run, new, states)
+        assert move.transition is not None
+        output = {"2": "fetch", "visits": {"2": "fetch"}}
+        moved = driver.commit(
+            altered(move, detail={**(move.transition.detail or {}), "output": output})._replace(
+                run=move.run._replace(output=output)
+            )
+        )
+        failure = driver.store.last_failure(moved)
+        redrive = moves.redrive(driver.flow(moved), moved, failure, driver.now, None, None)
+        self.illegal(driver, altered(redrive, target="fetch"))
+        assert driver.commit(redrive).state == "compose"
 
     def test_without_a_map_nothing_is_migrated(self, driver: Driver) -> None:
         run, new = driver.start(status="ready"), self.saved(driver, SECOND)
