@@ -23,10 +23,11 @@ from fsm.render.findings import fields, listed, summary
     metavar="N",
     help="Print at most so many findings of each kind.",
 )
+@click.option("--deep", is_flag=True, help="Verify the hash chains, too, as `fsm audit` does.")
 @options.store
 @options.json
 @options.quiet
-def command(limit: int) -> int:
+def command(*, limit: int, deep: bool) -> int:
     """Prove that the store is sound, and that every live run has a reason to wake.
 
     The file, its schema, the edges that the law goes by, every run against its ledger, what belongs to runs, and what
@@ -39,7 +40,7 @@ def command(limit: int) -> int:
         progress.show(f"looking at {what}" + (f": {done} of about {of}" if of else ""))
 
     with here.existing() as engine, meter(quiet=here.options.quiet) as progress:
-        found = operations.doctor(engine, limit=limit, watch=show)
+        found = operations.doctor(engine, deep=deep, limit=limit, watch=show)
     if here.options.json:
         emit(as_json({
             "sound": found.is_sound, "runs": found.runs, "counts": dict(found.counts),
@@ -48,5 +49,5 @@ def command(limit: int) -> int:
     elif found.findings:
         emit(listed(found.findings, found.counts, here.line, colour=colours(sys.stdout)))
     if not here.options.quiet:
-        tell(summary(found.counts, found.runs))
+        tell(summary(found.counts, found.runs, deep=deep))
     return Exit.FINE if found.is_sound else Exit.FAULTS

@@ -18,6 +18,8 @@ class Kind(NamedTuple):
 
 _RESTORE = "keep a copy of the file, and restore a backup"
 
+_AUDIT = f"`fsm audit RUN` tells which row was altered; {_RESTORE}"
+
 KINDS: Mapping[str, Kind] = {
     "file-damaged": Kind("fault", "SQLite finds the file damaged", f"end all that use it; {_RESTORE}"),
     "reference-broken": Kind("fault", "a row refers to one that is not there", _RESTORE),
@@ -33,9 +35,10 @@ KINDS: Mapping[str, Kind] = {
         "live runs need a definition that this version cannot read",
         "drive them with the version of fsm that stored it, or migrate them",
     ),
-    "ledger-differs": Kind("fault", "a run is not where its ledger says", _RESTORE),
-    "ledger-gap": Kind("fault", "rows of a ledger are missing, or there are too many", _RESTORE),
+    "ledger-differs": Kind("fault", "a run is not where its ledger says", _AUDIT),
+    "ledger-gap": Kind("fault", "rows of a ledger are missing, or there are too many", _AUDIT),
     "value-astray": Kind("fault", "a value, signal or checkpoint names a transition that is not there", _RESTORE),
+    "altered": Kind("fault", "a row is not what was committed", _RESTORE),
     "no-reason": Kind("fault", "nothing will ever wake a live run", "cancel it, and report how it came there"),
     "signal-unseen": Kind(
         "fault", "a run waits for a signal that lies in its inbox", "pause and unpause its state, and report it"

@@ -11,6 +11,7 @@ from fsm.model.definition import SignalState
 from fsm.model.finding import KINDS, Finding, Group, Inbox
 from fsm.model.reason import Cure
 from fsm.model.workflow import Workflow
+from fsm.operations.audit import audit
 from fsm.render.instants import utc
 
 FINDINGS_MAX = 100
@@ -48,21 +49,28 @@ class Diagnosis:
             self.findings.append(finding)
 
 
-def doctor(engine: Engine, *, limit: int = FINDINGS_MAX, watch: Watch | None = None) -> Diagnosis:
+def doctor(
+    engine: Engine, *, deep: bool = False, limit: int = FINDINGS_MAX, watch: Watch | None = None
+) -> Diagnosis:  # fmt: skip
     """Look at a whole store, and repair nothing.
 
     The file is whole and its schema that of this version; the law's edges are those of the stored definitions; every
     run agrees with its ledger, which has no gaps; what belongs to runs is there, and their runs are; every live run
-    has a reason to wake. Whether anything was altered on purpose is what the hash chain tells, and not looked at here.
+    has a reason to wake. Whether anything was altered on purpose the hash chains tell, which are verified where `deep`
+    asks for it: every row of every ledger is read then.
 
     Read in short pieces, each as of one moment, so that nobody is held up.
 
     Args:
+        deep: whether to verify the hash chains, too, as `audit` does.
         limit: how many findings of each kind are kept, from 1.
         watch: called before each piece.
     """
     found = Diagnosis()
-    for finding in _findings(engine, found, watch or (lambda *_: None)):
+    look = watch or (lambda *_: None)
+    for finding in _findings(engine, found, look):
+        found.add(finding, limit)
+    for finding in _altered(engine, found.runs, look) if deep else ():
         found.add(finding, limit)
     order = list(KINDS)
     found.findings.sort(key=lambda finding: order.index(finding.kind))
@@ -82,6 +90,16 @@ def _findings(engine: Engine, found: Diagnosis, watch: Watch) -> Iterator[Findin
         raise
     except StoreError as error:
         yield Finding("file-damaged", str(error))
+
+
+def _altered(engine: Engine, runs: int, watch: Watch) -> Iterator[Finding]:
+    """Yield what the hash chains tell; what belongs to no run was looked at before."""
+    done = audit(engine, watch=lambda so_far: watch("hash chains", so_far.runs, runs))
+    for row in done.altered:
+        if row.run is not None:
+            seq = "" if row.seq is None else f" {row.seq}"
+            name = "" if row.name is None else f" {row.name}"
+            yield Finding("altered", f"{row.table}{seq}{name}: {row.said}", row.run)
 
 
 def _definitions(engine: Engine, flows: dict[str, Workflow]) -> Iterator[Finding]:

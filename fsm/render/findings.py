@@ -36,15 +36,16 @@ def listed(findings: Iterable[Finding], counts: Mapping[str, int], command: Comm
     return "\n".join(lines)
 
 
-def summary(counts: Mapping[str, int], runs: int) -> str:
-    """Return in one line what came of it."""
+def summary(counts: Mapping[str, int], runs: int, *, deep: bool) -> str:
+    """Return in one line what came of it, and what was not looked at."""
     faults = sum(count for name, count in counts.items() if KINDS[name].severity == "fault")
     notes = sum(counts.values()) - faults
     looked = f"{runs} run{'' if runs == 1 else 's'} looked at"
     noted = f"; {notes} note{'' if notes == 1 else 's'}" if notes else ""
     if faults:
         return f"{looked}: {faults} fault{'' if faults == 1 else 's'}{noted}"
-    return f"{looked}: sound, and every live one has a reason to wake{noted}"
+    chains = "" if deep else "; hash chains were not verified: --deep does that"
+    return f"{looked}: sound, and every live one has a reason to wake{noted}{chains}"
 
 
 def fields(finding: Finding, command: Command) -> dict[str, Any]:

@@ -24,8 +24,9 @@ def damage(desk: Desk, statement: str) -> None:
 def test_a_sound_store_says_so_and_prints_nothing(desk: Desk) -> None:
     for name in ("Ana", "Bo", "broken"):
         desk.run(name)
-    said = "3 runs looked at: sound, and every live one has a reason to wake\n"
-    assert desk.fsm("doctor") == (0, "", said)
+    said = "3 runs looked at: sound, and every live one has a reason to wake"
+    assert desk.fsm("doctor") == (0, "", f"{said}; hash chains were not verified: --deep does that\n")
+    assert desk.fsm("doctor", "--deep") == (0, "", f"{said}\n")
     code, out, err = desk.fsm("doctor", "--json", "--quiet")
     assert (code, json.loads(out), err) == (0, {"sound": True, "runs": 3, "counts": {}, "findings": []}, "")
 
@@ -38,7 +39,7 @@ def test_a_fault_is_printed_with_its_run_and_its_cure(desk: Desk) -> None:
     assert out.splitlines() == [
         "fault: a run is not where its ledger says [ledger-differs]",
         f"  {run_id}: its ledger does not agree with it: attempt",
-        "  what to do: keep a copy of the file, and restore a backup",
+        "  what to do: `fsm audit RUN` tells which row was altered; keep a copy of the file, and restore a backup",
         "fault: nothing will ever wake a live run [no-reason]",
         f"  {run_id}: nothing will ever wake it: it waits for no instant, no signal and no person",
         f"    ends it where it stands: fsm cancel {run_id}",
@@ -61,8 +62,18 @@ def test_a_note_is_no_fault(desk: Desk) -> None:
     desk.run()
     damage(desk, "UPDATE runs SET crashes = 2")
     code, out, err = desk.fsm("doctor")
-    assert (code, err) == (0, "1 run looked at: sound, and every live one has a reason to wake; 1 note\n")
+    assert code == 0
+    assert err.startswith("1 run looked at: sound, and every live one has a reason to wake; 1 note; ")
     assert out.startswith("note: runs crashed their process more than once [crashing]\n")
+
+
+def test_a_value_that_was_altered_is_found_by_the_deep_look_alone(desk: Desk) -> None:
+    run_id = desk.run()
+    damage(desk, "UPDATE artifacts SET value = '\"Hello Eve\"' WHERE name = 'said'")
+    assert desk.fsm("doctor").code == 0
+    code, out, err = desk.fsm("doctor", "--deep")
+    assert (code, err) == (1, "1 run looked at: 1 fault\n")
+    assert out.startswith(f"fault: a row is not what was committed [altered]\n  {run_id}: artifacts 2 said: ")
 
 
 def test_of_many_findings_some_are_printed_and_all_are_counted(desk: Desk) -> None:
