@@ -80,6 +80,7 @@ class TestRedriveElsewhere:
         assert len(set(bank.keys["fetch"])) == 1
         assert len(set(bank.keys["pay"])) == 2, "the way leads into a new visit of the next state"
         assert bank.interrupted == [False, True], "it had its effect before"
+        assert operations.audit(engine).altered == []
 
     def test_a_state_that_the_run_was_never_in_is_refused(self, engine: Engine) -> None:
         run = dead(engine)
@@ -110,6 +111,7 @@ class TestRedriveWithOtherValues:
             "note": "null",
         }
         assert engine.start("pay", {"order": "A-1", "cents": 500}, key="k").id == run.id
+        assert operations.audit(engine).altered == []
 
     @pytest.mark.parametrize(
         ("changes", "said"),
@@ -190,6 +192,7 @@ class TestDrop:
         left = engine.store.dropped(run.id)
         assert left is not None
         assert (left.actor, left.reason, left.at) == ("ana", "a test", engine.clock.now())
+        assert operations.audit(engine).altered == []
 
     def test_a_live_run_is_refused(self, engine: Engine) -> None:
         run = engine.start("pay", {"order": "A-1", "cents": 5})

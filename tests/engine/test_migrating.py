@@ -121,6 +121,7 @@ class TestTheMove:
         ]  # fmt: skip
         assert breaks(house.store, run.id) == []
         assert operations.replay(engine, run.id).differences == ()
+        assert operations.audit(engine).altered == []
 
     def test_what_waited_for_a_signal_waits_on(self, engine: Engine) -> None:
         run = started(engine)
@@ -198,6 +199,7 @@ class TestTheMove:
         office.repaired = True
         operations.redrive(engine, run.id, at="fetch", changes={"language": "en"})
         assert engine.resume()[0].state == "human"
+        assert operations.audit(engine).altered == []
 
     def test_runs_that_a_worker_drives_meanwhile_all_end_as_they_would_have(self, house: House, office: Office) -> None:
         fetched: list[str] = []
@@ -225,6 +227,7 @@ class TestTheMove:
             assert breaks(house.store, run.id) == []
             assert operations.replay(engine, run.id).differences == ()
         assert set(fetched) == {f"{n}.pdf" for n in range(40)}
+        assert operations.audit(engine).altered == []
 
 
 class TestWhoIsMoved:
