@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint fix bench bench-peers clean
+.PHONY: soak help setup run test check lint fix bench bench-peers clean
 
 help: ## list what there is to make
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ $(PEERS)/.ready: pyproject.toml benchmarks/peers/engines.py
 	$(PYTHON) -m venv --clear $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	if $(PEERS)/bin/python -m benchmarks.peers.install; then touch $@; fi
+
+soak: $(READY) ## drive 10,000 runs in four workers that are killed at random, and count what went wrong
+	$(BIN)/python -m tests.crash.soak
 
 clean: ## remove what was made
 	rm -rf $(VENV) $(PEERS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -23,6 +23,7 @@ class Lease:
         self._now = now
         self._lease_ms = lease_ms
         self._extended_s = self._lapsed_s = float("-inf")
+        self._lapses = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._extend_all, name="fsm-lease", daemon=True)
 
@@ -44,6 +45,12 @@ class Lease:
         lease_s, now_s = self._lease_ms / 1_000, time.monotonic()
         return now_s - self._extended_s < lease_s <= now_s - self._lapsed_s
 
+    @property
+    def lapses(self) -> int:
+        """How often the lease was over before it was extended; one more while it is over."""
+        is_over = time.monotonic() - self._extended_s >= self._lease_ms / 1_000
+        return self._lapses + is_over
+
     def _extend(self) -> None:
         """Extend the lease; once more where that took so long that it was soon over again."""
         lease_s = self._lease_ms / 1_000
@@ -53,6 +60,7 @@ class Lease:
             done_s = time.monotonic()
             if self._extended_s > float("-inf") and done_s - self._extended_s >= lease_s:
                 self._lapsed_s = done_s
+                self._lapses += 1
             self._extended_s = asked_s
             if done_s - asked_s < lease_s / 3:
                 break

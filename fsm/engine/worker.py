@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from fsm.actions.classify import ended
 from fsm.actions.registry import Registry
@@ -19,6 +19,7 @@ from fsm.engine.lease import Lease
 from fsm.engine.library import Library
 from fsm.engine.looped import Looped
 from fsm.engine.plan import plan_of
+from fsm.engine.shunned import Shunned
 from fsm.engine.switches import quick_switches
 from fsm.engine.writer import Writer
 from fsm.errors import DefinitionError, FSMError, LeaseLost, MissingAction, StoreError, UsageError
@@ -43,9 +44,6 @@ DEAD_MS = 500
 PATIENCE_MS = 5_000
 """The longest wait before another attempt to write or to claim what could not be written or claimed."""
 
-SHUNNED_MS, SHUNNED_MAX_MS = 1_000, 60_000
-"""How long a run is left alone after a fault of the engine, at first and at most."""
-
 SWEEP_S = 60.0
 """How often a worker looks for runs that are kept no longer, the first time so long after its start: what is ready is
 claimed before it could be found abandoned."""
@@ -63,20 +61,14 @@ deleted anything."""
 
 
 class _Driven:
-    """A run that is driven: its workflow, and how it stood after its last commit here."""
+    """A run that is driven: its workflow, how it stood after its last commit here, and the lapses of the lease then."""
 
-    __slots__ = ("flow", "run")
+    __slots__ = ("flow", "lapses", "run")
 
-    def __init__(self, flow: Workflow, run: Run) -> None:
+    def __init__(self, flow: Workflow, run: Run, lapses: int) -> None:
         self.flow = flow
         self.run = run
-
-
-class _Shunned(NamedTuple):
-    """Until when a run is left alone, and for how long that was."""
-
-    until: int
-    delay_ms: int
+        self.lapses = lapses
 
 
 class Worker(Looped):
@@ -105,7 +97,7 @@ class Worker(Looped):
         self._sweep = sweep
         self._driven: dict[asyncio.Task[None], _Driven] = {}
         self._unable: set[tuple[str, str]] = set()
-        self._shunned: dict[int, _Shunned] = {}
+        self._shunned = Shunned()
         self._reads: dict[tuple[str, str], frozenset[str]] = {}
         self._suspect: _Driven | None = None
         self._drains = False
@@ -127,6 +119,9 @@ class Worker(Looped):
 
     async def call(self, call: Call) -> Returned | Raised:
         """Make a call; one that would end the process, as `sys.exit` does, has failed: others have runs here, too."""
+        driven = self._driven[asyncio.current_task()]  # type: ignore[index]
+        if driven.lapses != self._lease.lapses:
+            self._require_held(driven)
         try:
             return await super().call(call)
         except Exception:
@@ -136,6 +131,17 @@ class Worker(Looped):
             if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
                 raise
             return Raised(ended(error))
+
+    def _require_held(self, driven: _Driven) -> None:
+        """Make sure that nobody has taken the run while the lease was over, before another action of it begins.
+
+        Raises:
+            LeaseLost: somebody has, and may have performed it.
+        """
+        lapses = self._lease.lapses
+        if self.store.get(driven.run.id).epoch != driven.run.epoch:
+            raise LeaseLost(f"run {driven.run.id} was taken by another process while this one was held up")
+        driven.lapses = lapses
 
     async def insist(self, decision: Decision, error: StoreError) -> Run | None:
         """Try again for as long as nothing can be written: what an action has done is not to be done again for that."""
@@ -164,8 +170,7 @@ class Worker(Looped):
     def crossed(self, run: Run) -> None:
         driven = self._driven[asyncio.current_task()]  # type: ignore[index]
         driven.run = run
-        if self._shunned:
-            self._shunned.pop(run.row, None)
+        self._shunned.forget(run.row)
         if driven is self._suspect and run.crashes == 0:  # it got over what crashed it
             self._suspect = None
             self._wake()
@@ -236,7 +241,7 @@ class Worker(Looped):
     async def _take(self, room: int) -> bool:
         """Claim runs and begin to drive them; return whether there were any, or are for somebody who drives nothing."""
         now, is_alone, unable, look_for_dead = self.now(), not self._driven, set(self._unable), self._looks_for_dead()
-        shunned = [row for row, shunned in self._shunned.items() if shunned.until > now]
+        shunned = self._shunned.at(now)
         by_lease = self._lease.is_steady
         claimed = await self.writer.do(
             lambda: self.store.claim_some(
@@ -250,7 +255,7 @@ class Worker(Looped):
         self._last, self._is_behind = claimed.last, claimed.suspects or len(claimed.runs) == room
         self._drains = claimed.suspects and not claimed.runs
         try:
-            later = [self.store.next_due(now), *(self._shunned[row].until for row in shunned)]
+            later = [self.store.next_due(now), *shunned.values()]
             self._due_at = min((at for at in later if at is not None), default=None)
             begun = [] if self._stopping else self._begin(claimed.runs)
         except BaseException:
@@ -280,7 +285,7 @@ class Worker(Looped):
     def _begin(self, runs: list[Run]) -> list[_Driven]:
         flows = [(run, flow) for run in runs if (flow := self._flow(run))]
         known = self.store.values_of([(run, self._read_by(flow, run.state)) for run, flow in flows], KEPT_CHARS_MAX)
-        begun = [_Driven(flow, run) for run, flow in flows]
+        begun = [_Driven(flow, run, self._lease.lapses) for run, flow in flows]
         for driven, texts in zip(begun, known, strict=True):
             drive = self._driving(driven, Known(self.store, driven.run, texts))
             task = asyncio.get_running_loop().create_task(drive)
@@ -320,9 +325,7 @@ class Worker(Looped):
 
     def _shun(self, run: Run, error: Exception) -> None:
         """Leave a run alone after a fault that is none of its action, twice as long each time."""
-        before = self._shunned.get(run.row)
-        delay_ms = min(before.delay_ms * 2, SHUNNED_MAX_MS) if before else SHUNNED_MS
-        self._shunned[run.row] = _Shunned(self.now() + delay_ms, delay_ms)
+        delay_ms = self._shunned.add(run.row, self.now())
         trace = None if isinstance(error, FSMError) else error
         _LOG.error("run %s was given back, and is taken again in %d s: %s: %s", run.id, delay_ms // 1_000,
                    type(error).__name__, error, extra=about(run), exc_info=trace)  # fmt: skip
