@@ -1,7 +1,4 @@
-"""A worker that is frozen past its lease has lost its runs, and whatever it writes later is discarded.
-
-`python -m tests.crash.soak.zombies` does the same five hundred times.
-"""
+"""A worker that is frozen past its lease has lost its runs, and whatever it writes later is discarded."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
