@@ -1,6 +1,7 @@
 """A line that says how far a long piece of work is, while it lasts: on a terminal only."""
 
 import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 REFRESHES_PER_SECOND = 4
+PATIENCE_S = 0.5
+"""What takes less is done before anybody has asked how far it is."""
 
 
 class Meter:
@@ -29,18 +32,11 @@ class Meter:
 
 
 class Drawn(Meter):
-    """Draws its line on the terminal behind stderr, and leaves nothing behind."""
+    """Draws its line on the terminal behind stderr once the work has lasted a while; leaves nothing behind."""
 
     def __init__(self) -> None:
+        self._begun_s = time.monotonic()
         self._live: Live | None = None
-
-    def __enter__(self) -> Self:
-        from rich.console import Console  # noqa: PLC0415 - slow, and only where it is drawn
-        from rich.live import Live  # noqa: PLC0415
-
-        self._live = Live(console=Console(stderr=True), refresh_per_second=REFRESHES_PER_SECOND, transient=True)
-        self._live.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,10 +45,21 @@ class Drawn(Meter):
             self._live.stop()
 
     def show(self, line: str) -> None:
-        from rich.text import Text  # noqa: PLC0415
+        if time.monotonic() - self._begun_s < PATIENCE_S:
+            return
+        from rich.text import Text  # noqa: PLC0415 - slow, and only where it is drawn
 
-        if self._live:
-            self._live.update(Text(safe(line), no_wrap=True, overflow="ellipsis"))
+        self._live = self._live or _started()
+        self._live.update(Text(safe(line), no_wrap=True, overflow="ellipsis"))
+
+
+def _started() -> "Live":
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.live import Live  # noqa: PLC0415
+
+    live = Live(console=Console(stderr=True), refresh_per_second=REFRESHES_PER_SECOND, transient=True)
+    live.start()
+    return live
 
 
 def meter(*, quiet: bool) -> Meter:
