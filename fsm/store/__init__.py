@@ -355,11 +355,7 @@ class Store(Protocol):
         """Return the edges of a workflow that the law goes by."""
 
     def checkpoint(self, run: Run, name: str) -> str | None:
-        """Return a named result saved in this visit, or None where it is still to be made.
-
-        Raises:
-            LeaseLost: there is none, and somebody else has the run, or it has moved on: not this attempt is to make it.
-        """
+        """Return a named result saved in this visit, or None."""
 
     def save_checkpoint(self, run: Run, name: str, value: str) -> None:
         """Save a named result in this visit; it is progress, and forgives crashes.

@@ -112,15 +112,6 @@ class Records(Opened):
                 for number, name, actor, payload, at, message in rows]  # fmt: skip
 
     def checkpoint(self, run: Run, name: str) -> str | None:
-        saved = self._checkpoint(run, name)
-        if saved is None and not self._read(
-            "SELECT 1 FROM runs WHERE id = ? AND epoch = ? AND seq = ? AND status = 'running'",
-            (run.row, run.epoch, run.seq),
-        ):
-            raise LeaseLost(f'run {run.id} has moved on from attempt {run.attempt} of "{run.state}"')
-        return saved
-
-    def _checkpoint(self, run: Run, name: str) -> str | None:
         rows = self._read("SELECT value FROM checkpoints WHERE run_id = ? AND visit = ? AND name = ?",
                           (run.row, run.visit, name))  # fmt: skip
         return rows[0][0] if rows else None
@@ -134,7 +125,7 @@ class Records(Opened):
             sql.execute("INSERT INTO checkpoints(run_id, visit, name, value) VALUES (?,?,?,?)",
                         (run.row, run.visit, name, value))  # fmt: skip
 
-        self._durably(save, lambda _: self._checkpoint(run, name) == value)
+        self._durably(save, lambda _: self.checkpoint(run, name) == value)
 
     def beat(self, run: Run, detail: str | None, now: int) -> None:
         def save(sql: sqlite3.Connection) -> None:
