@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from fsm.model.run import Run, Transition
-    from fsm.store import Written
+    from fsm.store.answers import Written
 
 _ROOMS = {
     "fsm.actions.context": ("AsyncContext", "Context"),
@@ -62,7 +62,7 @@ _ROOMS = {
         "Timeout", "Unavailable", "UsageError",
     ),
     "fsm.model.run": ("Run", "Transition"),
-    "fsm.store": ("Written",),
+    "fsm.store.answers": ("Written",),
 }  # fmt: skip
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -24,12 +24,13 @@ from fsm.model.definition import SignalState
 from fsm.model.pause import covering
 from fsm.model.run import Artifact, Decision, Kept, Run, Status
 from fsm.model.workflow import Workflow
-from fsm.store import Store, Written
+from fsm.store.answers import Written
 from fsm.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from fsm.engine.looped import Looped
     from fsm.engine.worker import Worker
+    from fsm.store import Store
 
 _LOG = logging.getLogger("fsm")
 

@@ -7,7 +7,8 @@ from typing import Any
 from fsm.engine.library import Library
 from fsm.model.run import Run, Status
 from fsm.model.workflow import Workflow, own_names
-from fsm.store import Store, Written
+from fsm.store import Store
+from fsm.store.answers import Written
 
 
 class Looking:

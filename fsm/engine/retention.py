@@ -13,7 +13,7 @@ from fsm.kernel import moves
 from fsm.model.definition import Definition
 from fsm.model.durations import format_duration
 from fsm.model.run import Decision, Run
-from fsm.store import ROWS_DELETED_MAX, Aged
+from fsm.store.answers import ROWS_DELETED_MAX, Aged
 
 if TYPE_CHECKING:
     from fsm.engine.engine import Engine

@@ -28,7 +28,8 @@ from fsm.model.definition import ActionState
 from fsm.model.pause import Pause, covering
 from fsm.model.run import Decision, Run
 from fsm.model.workflow import Workflow, own_names
-from fsm.store import Claimed, Store
+from fsm.store import Store
+from fsm.store.answers import Claimed
 
 _LOG = logging.getLogger("fsm.worker")
 

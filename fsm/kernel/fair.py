@@ -31,3 +31,27 @@ def fair_share(candidates: Sequence[Candidate], limit: int, after: str = "") -> 
     turn = sorted(queues, key=lambda name: (name <= after, name))
     rounds = zip_longest(*(queues[name] for name in turn))
     return [one for one in chain.from_iterable(rounds) if one is not None][:limit]
+
+
+class Share(NamedTuple):
+    """What a worker is to take.
+
+    Attributes:
+        suspects: whether runs that crashed their process before are among the candidates.
+        last: the workflow that was served last.
+    """
+
+    rows: list[int]
+    suspects: bool
+    last: str
+
+
+def share(candidates: Sequence[Candidate], limit: int, after: str, *, alone: bool) -> Share:
+    """Return what to take: one suspect for a worker that drives nothing else; while there is one, nothing otherwise.
+
+    Args:
+        alone: whether the worker drives nothing; the others are as for `fair_share`.
+    """
+    suspects = [one for one in candidates if one.crashes >= SUSPECT_CRASHES]
+    chosen = (suspects[:1] if alone else []) if suspects else fair_share(candidates, limit, after)
+    return Share([one.row for one in chosen], bool(suspects), chosen[-1].workflow if chosen else after)

@@ -3,7 +3,7 @@
 from fsm.engine.engine import Engine
 from fsm.kernel import moves
 from fsm.model.run import Run
-from fsm.store import Dropped
+from fsm.store.answers import Dropped
 
 
 def drop(engine: Engine, run_id: str, *, actor: str | None = None, reason: str | None = None) -> Run:

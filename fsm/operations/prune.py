@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fsm.engine.engine import Engine
 from fsm.engine.retention import sweep
 from fsm.operations.naming import require_stored
-from fsm.store import Aged
+from fsm.store.answers import Aged
 
 PAUSE_MS = 20
 """Between two transactions, so that whoever waits to write gets its turn."""

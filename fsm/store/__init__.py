@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from fsm.model.census import Lately, Present
 from fsm.model.finding import Examined, Finding
@@ -11,74 +11,8 @@ from fsm.model.pause import PastPause, Pause
 from fsm.model.reason import Standing
 from fsm.model.run import Artifact, Decision, Kept, Moment, Run, Status, Transition
 from fsm.model.workflow import Edge, Workflow
+from fsm.store.answers import ROWS_DELETED_MAX, ROWS_STORED_MAX, Aged, Claimed, Deleted, Dropped, Written
 from fsm.store.stored import StoredArtifact, StoredRow, StoredRun, Stray
-
-ROWS_STORED_MAX = 500
-"""How many rows of a ledger are read at once; a read that lasts keeps a checkpoint waiting."""
-
-ROWS_DELETED_MAX = 1_000
-"""How much one transaction deletes by default; other writers wait no longer than that takes."""
-
-
-class Written(NamedTuple):
-    """One row of a run's ledger with the artifacts it wrote, as JSON text; None for a name taken back or pruned."""
-
-    transition: Transition
-    artifacts: tuple[Artifact, ...]
-
-
-class Dropped(NamedTuple):
-    """What is left of a run that was dropped: who did it, when and why. `run_id` is empty before it is stored."""
-
-    at: int
-    actor: str | None
-    reason: str | None
-    run_id: str = ""
-
-
-class Aged(NamedTuple):
-    """As much of a run as tells whether it has grown too old.
-
-    Attributes:
-        row: the store's own number for it.
-        idle_since: its last transition, or the end of a pause that held it back.
-        resting: it is ready, or waits for somebody with no instant at which it goes on by itself.
-        paused: an operator holds it where it is.
-    """
-
-    id: str
-    row: int
-    workflow: str
-    state: str
-    status: Status
-    seq: int
-    started_at: int
-    updated_at: int
-    idle_since: int
-    resting: bool
-    paused: bool
-
-
-class Deleted(NamedTuple):
-    """What one transaction deleted: runs, and rows in all. `is_whole` says that nothing is left to a later one."""
-
-    ids: tuple[str, ...]
-    rows: int
-    is_whole: bool
-
-
-class Claimed(NamedTuple):
-    """What a worker was given to drive.
-
-    Attributes:
-        runs: claimed; the worker drives them.
-        suspects: whether runs that crashed their process before wait for a worker that drives nothing else.
-        last: the workflow that was served last, from where the next turn goes on.
-    """
-
-    runs: list[Any]
-    suspects: bool
-    last: str
 
 
 class Store(Protocol):

@@ -13,6 +13,7 @@ from fsm.engine import retention, worker
 from fsm.engine.engine import Engine
 from fsm.engine.retention import sweep
 from fsm.errors import NotFound
+from fsm.store.answers import Aged
 from tests.engine.builders import House, events, named
 from tests.store.processes import eventually
 
@@ -296,7 +297,7 @@ class TestExpiry:
         later(house, 90 * DAY)
         look = engine.store.aged
 
-        def answered(after: str, limit: int) -> list[fsm.store.Aged]:
+        def answered(after: str, limit: int) -> list[Aged]:
             page = look(after, limit)
             engine.signal(asked.id, answer)
             return page

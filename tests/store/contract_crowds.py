@@ -6,7 +6,8 @@ import pytest
 
 from fsm.model.pause import Pause
 from fsm.model.run import Received, Run, Status
-from fsm.store import Claimed, Store
+from fsm.store import Store
+from fsm.store.answers import Claimed
 from tests.store.driving import DRAFTED, FETCHED, LOOP, REVIEW, Driver, failed
 from tests.store.processes import Line, children
 from tests.store.subject import Opener, Subject

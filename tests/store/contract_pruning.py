@@ -6,7 +6,8 @@ from fsm.errors import NotFound
 from fsm.kernel import moves
 from fsm.model.pause import Pause
 from fsm.model.run import Artifact, Run
-from fsm.store import ROWS_DELETED_MAX, Aged, Deleted, Store
+from fsm.store import Store
+from fsm.store.answers import ROWS_DELETED_MAX, Aged, Deleted
 from tests.store.driving import AGAIN, DRAFTED, FETCHED, LOOP, Driver, failed
 from tests.store.subject import Subject
 

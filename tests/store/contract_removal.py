@@ -5,7 +5,7 @@ import pytest
 from fsm.errors import NotFound
 from fsm.kernel import moves
 from fsm.model.run import Run
-from fsm.store import Dropped
+from fsm.store.answers import Dropped
 from tests.store.driving import FETCHED, Driver, failed
 from tests.store.subject import Subject
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fsm.store import ROWS_STORED_MAX
+from fsm.store.answers import ROWS_STORED_MAX
 from fsm.store.ledger import digest_of
 from fsm.store.sqlite.base import Opened
 from fsm.store.sqlite.past import NAMES

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from fsm.store import ROWS_DELETED_MAX, Aged, Deleted
+from fsm.store.answers import ROWS_DELETED_MAX, Aged, Deleted
 from fsm.store.sqlite.base import Opened
 from fsm.store.sqlite.claims import Holders
 from fsm.store.sqlite.pauses import PAUSED

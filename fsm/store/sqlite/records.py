@@ -7,7 +7,7 @@ from typing import Any
 
 from fsm.errors import LeaseLost, NotFound, UsageError
 from fsm.model.run import Artifact, Kept, Run
-from fsm.store import Written
+from fsm.store.answers import Written
 from fsm.store.sqlite.base import Opened
 from fsm.store.sqlite.edges import store_signal
 from fsm.store.sqlite.past import NAMES

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from fsm.model.run import Run
-from fsm.store import ROWS_DELETED_MAX, Dropped
+from fsm.store.answers import ROWS_DELETED_MAX, Dropped
 from fsm.store.sqlite.base import Opened
 from fsm.store.sqlite.pruning import clear
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from fsm.errors import IllegalTransition, StoreError
-from fsm.kernel.fair import SUSPECT_CRASHES, fair_share
+from fsm.kernel.fair import Share, share
 from fsm.model.run import Artifact, Decision, Run
-from fsm.store import Claimed
+from fsm.store.answers import Claimed
 from fsm.store.ledger import genesis, input_digest
 from fsm.store.sqlite import claims, edges
 from fsm.store.sqlite.backup import Backup
@@ -147,27 +147,25 @@ class SqliteStore(Examination, Soundness, Past, Ledgers, Removal, Pruning, Backu
     ) -> Claimed:  # fmt: skip
         lacking = [f"{self._known(digest)}/{state}" for digest, state in unable]
 
-        def share(sql: sqlite3.Connection) -> Claimed:
+        def look(sql: sqlite3.Connection) -> Share:
             judged_at = now if by_lease else 0
             dead = {row for _, row in claims.left_behind(sql, self._holders, judged_at)} if look_for_dead else set()
-            found = claims.candidates(sql, now, limit, dead, lacking, shunned)
-            suspects = [one for one in found if one.crashes >= SUSPECT_CRASHES]
-            chosen = suspects[:1] if alone and suspects else [] if suspects else fair_share(found, limit, after)
-            return Claimed([one.row for one in chosen], bool(suspects), chosen[-1].workflow if chosen else after)
+            return share(claims.candidates(sql, now, limit, dead, lacking, shunned), limit, after, alone=alone)
 
         with translated(self.path):
-            seen = share(self.sql)
-        if not seen.runs:
-            return seen
-        last = [seen]
+            found = look(self.sql)
+        if not found.rows:
+            return Claimed([], found.suspects, found.last)
 
-        def wanted(sql: sqlite3.Connection) -> Sequence[int]:
-            last.append(share(sql))
-            return last[-1].runs
+        def wanted(sql: sqlite3.Connection) -> list[int]:
+            nonlocal found
+            found = look(sql)
+            return found.rows
 
-        return last[-1]._replace(runs=self._claim(wanted, now), suspects=last[-1].suspects, last=last[-1].last)
+        runs = self._claim(wanted, now)
+        return Claimed(runs, found.suspects, found.last)
 
-    def _claim(self, wanted: Callable[[sqlite3.Connection], Sequence[int]], now: int) -> list[Run]:
+    def _claim(self, wanted: Callable[[sqlite3.Connection], list[int]], now: int) -> list[Run]:
         """Take the runs of the rows that are wanted, as seen inside the transaction."""
         taken: list[Run] = []
 
